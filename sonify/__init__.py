@@ -1,0 +1,5 @@
+"""sonify: hear the performance metrics of running systems."""
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"

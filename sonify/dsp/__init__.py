@@ -1,0 +1,1 @@
+"""Compiled signal kernels. They know no metrics."""

@@ -1,0 +1,89 @@
+"""How a Python function becomes a compiled kernel: one place for the compiler's settings and its cache.
+
+Kernels hold the GIL unless called from a function made with ``entry(nogil=True)``: beside a busy Python thread every
+release costs a whole switch interval to take back. Contraction (fused multiply-add) is the only liberty taken with
+floating point, so NaN and infinity keep their meaning.
+
+The compiler's own cache does not notice when a kernel in *another* file changes. So the cache directory is named after
+the state of all kernel sources: an edited kernel always means a new, empty directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+__all__ = ["cache_directory", "entry", "kernel", "kernels_are_compiled", "mark_kernels_compiled"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_KEPT_CACHES = 4  # as many checkouts or versions can be used in turn without compiling again
+
+
+def _cache_root() -> Path:
+    base = os.environ.get("SONIFY_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    if base:
+        return Path(base) / "sonify" / "kernels"
+    return Path(os.path.expanduser("~/.cache")) / "sonify" / "kernels"
+
+
+def _source_digest() -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for folder in ("dsp", "mix", "synth"):
+        for path in sorted((_PACKAGE / folder).rglob("*.py")):
+            status = path.stat()
+            digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _open_cache() -> Path | None:
+    """Return the directory for compiled kernels, or None where no place is writable: then every run compiles."""
+    directory = _cache_root() / _source_digest()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return directory if os.access(directory, os.W_OK) else None
+
+
+cache_directory = _open_cache()
+if cache_directory is not None:
+    os.environ["NUMBA_CACHE_DIR"] = str(cache_directory)
+
+import numba  # noqa: E402  (its cache directory is read at import)
+
+_OPTIONS: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy"}
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function that other kernels call; it is linked into its callers."""
+    return cast(Function, numba.njit(**_OPTIONS)(function))
+
+
+def entry(*, nogil: bool) -> Callable[[Function], Function]:
+    """Compile a function that Python calls; cached on disk. `nogil` lets other Python threads run meanwhile."""
+
+    def decorate(function: Function) -> Function:
+        return cast(Function, numba.njit(nogil=nogil, cache=cache_directory is not None, **_OPTIONS)(function))
+
+    return decorate
+
+
+def kernels_are_compiled() -> bool:
+    """Whether an earlier run left all kernels in the cache."""
+    return cache_directory is not None and (cache_directory / "complete").exists()
+
+
+def mark_kernels_compiled() -> None:
+    """Note that all kernels are in the cache, and drop the caches of the oldest other states of the sources."""
+    if cache_directory is None:
+        return
+    (cache_directory / "complete").touch()
+    others = sorted(cache_directory.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for stale in [path for path in others if path != cache_directory][_KEPT_CACHES - 1 :]:
+        shutil.rmtree(stale, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""What is measured: frames, recordings, latency bands, panels. Knows no source and no sound."""
