@@ -21,7 +21,7 @@ __all__ = ["cache_directory", "entry", "kernel", "kernels_are_compiled", "mark_k
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parent
 _KEPT_CACHES = 4  # as many checkouts or versions can be used in turn without compiling again
 
 
@@ -34,7 +34,7 @@ def _cache_root() -> Path:
 
 def _source_digest() -> str:
     digest = hashlib.blake2b(digest_size=8)
-    for folder in ("dsp", "mix", "synth"):
+    for folder in ("dsp", "mix", "simulation", "synth"):
         for path in sorted((_PACKAGE / folder).rglob("*.py")):
             status = path.stat()
             digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
@@ -74,16 +74,16 @@ def entry(*, nogil: bool) -> Callable[[Function], Function]:
     return decorate
 
 
-def kernels_are_compiled() -> bool:
-    """Whether an earlier run left all kernels in the cache."""
-    return cache_directory is not None and (cache_directory / "complete").exists()
+def kernels_are_compiled(group: str) -> bool:
+    """Whether an earlier run left all kernels of a group (``"engine"``, ``"simulation"``) in the cache."""
+    return cache_directory is not None and (cache_directory / f"{group}.complete").exists()
 
 
-def mark_kernels_compiled() -> None:
-    """Note that all kernels are in the cache, and drop the caches of the oldest other states of the sources."""
+def mark_kernels_compiled(group: str) -> None:
+    """Note that a group's kernels are in the cache, and drop the caches of the oldest other states of the sources."""
     if cache_directory is None:
         return
-    (cache_directory / "complete").touch()
+    (cache_directory / f"{group}.complete").touch()
     others = sorted(cache_directory.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     for stale in [path for path in others if path != cache_directory][_KEPT_CACHES - 1 :]:
         shutil.rmtree(stale, ignore_errors=True)
