@@ -1,0 +1,1 @@
+"""From wire format to metric frames. Readers know no mapping and no audio."""
