@@ -12,6 +12,7 @@ __all__ = ["LatencyBands", "quantile_s", "rebucket"]
 
 _LONE_BUCKET_RATIO = 2.0  # width assumed for an open-ended bucket that has no neighbour to copy
 _SAME_EDGE = 1e-6  # edges written to a file with 9 digits are the same edges
+_LEAST_QUANTILE = 1e-12  # the quantile 0 is the begin of the first band that holds anything
 _LARGE = 1e300  # above any count: a sentinel that still subtracts and divides
 
 
@@ -145,7 +146,7 @@ def quantile_s(band_rate: ArrayLike, edges_s: ArrayLike, q: float) -> NDArray[np
     cumulative = np.cumsum(rate, axis=-1)
     total = cumulative[..., -1]
     measured = np.isfinite(total) & (total > 0.0)
-    wanted = np.where(measured, q * total, _LARGE)
+    wanted = np.where(measured, max(q, _LEAST_QUANTILE) * total, _LARGE)
     index = np.clip(np.sum(cumulative < wanted[..., None], axis=-1), 0, rate.shape[-1] - 1)
     inside = np.take_along_axis(rate, index[..., None], axis=-1)[..., 0]
     below = np.take_along_axis(cumulative, index[..., None], axis=-1)[..., 0] - inside

@@ -6,7 +6,6 @@ Reading and writing stream: one line is in memory at a time.
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import math
 import zlib
@@ -247,10 +246,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _open_text(path: Path) -> IO[str]:
-    file = path.open("rb")
-    compressed = file.peek(2)[:2] == b"\x1f\x8b"
-    binary = gzip.GzipFile(fileobj=file) if compressed else file
-    return io.TextIOWrapper(binary, encoding="utf-8")  # type: ignore[arg-type]  # GzipFile reads like a binary file
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8")
 
 
 def load_recording(path: Path) -> Recording:

@@ -1,0 +1,1 @@
+"""Where sound goes: files, and later sound card and MIDI."""

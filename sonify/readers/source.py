@@ -16,7 +16,15 @@ __all__ = ["SOURCES", "RecordingFile", "Source", "SourceKind", "open_source"]
 
 
 class Source(Protocol):
-    """A place metrics come from."""
+    """A place metrics come from.
+
+    Attributes
+    ----------
+    warnings : list of str
+        What the last `read` could not be sure of; a line each, for a person.
+    """
+
+    warnings: list[str]
 
     def read(self, since_s: float | None, until_s: float | None) -> Recording:
         """Read a range of time (Unix s; None: as the source thinks best) and raise ReaderError where it cannot."""
@@ -64,6 +72,7 @@ class RecordingFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.warnings: list[str] = []
 
     @classmethod
     def open(cls, spec: str, _signals: str) -> RecordingFile:

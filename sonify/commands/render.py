@@ -1,0 +1,258 @@
+"""``sonify render``: a source of metrics becomes an audio file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sonify.units import format_duration, parse_duration_s, parse_speed, parse_time_s
+
+if TYPE_CHECKING:
+    from sonify.mapping.preset import SoundPreset
+    from sonify.mapping.timeline import Timeline
+    from sonify.metrics.recording import Recording
+
+__all__ = ["render"]
+
+_LONGEST_IN_REAL_TIME_S = 180.0  # a longer recording is compressed unless told otherwise …
+_DEFAULT_LENGTH_S = 60.0  # … to this
+
+_EPILOG = """\b
+Examples:
+  sonify render samples/incident.jsonl.gz -o incident.wav
+  sonify render day.jsonl.gz -o day.wav --length 60s
+  sonify render day.jsonl.gz -o outage.flac --speed 10x --since 2022-08-22T05:15Z --until 2022-08-22T05:25Z
+  sonify render prometheus+http://127.0.0.1:9090 -o last-hour.wav --since -1h
+  sonify render "sim:incident?seed=7" -o incident.wav --depth 24
+
+\b
+Sources: FILE.jsonl[.gz], prometheus+http(s)://HOST:PORT[/PREFIX], sim:SCENARIO.
+Durations: 90s, 15m, 24h. Times: ISO 8601 (UTC unless it says otherwise), Unix seconds, now, -1h.
+"""
+
+
+class _Stopwatch:
+    """How long each part took."""
+
+    def __init__(self) -> None:
+        self._begin = self._lap = time.perf_counter()
+        self.laps: list[tuple[str, float]] = []
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps.append((name, now - self._lap))
+        self._lap = now
+
+    @property
+    def total_s(self) -> float:
+        return time.perf_counter() - self._begin
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("source")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="FILE.wav or FILE.flac to write.")
+@click.option("--sound", default="code-live", show_default=True, help="Sound preset: a name, or a .toml file.")
+@click.option("--signals", default="code-live", show_default=True, help="Signals preset: a name, or a .toml file.")
+@click.option("--length", help="Compress or stretch time to this length of sound, such as 60s.")
+@click.option("--speed", help="Compress time by this factor, such as 60x.")
+@click.option("--since", help="Begin here; -1h is an hour before the source's end.")
+@click.option("--until", help="End here.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Seed of all randomness.")
+@click.option("--depth", default="16", show_default=True, type=click.Choice(["16", "24", "32f"]), help="Bits a sample.")
+@click.option("--threads", default=2, show_default=True, type=click.IntRange(1, 2), help="Same sound either way.")
+@click.option("--timings", is_flag=True, help="Say where the time went.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+def render(
+    source: str,
+    output: Path,
+    sound: str,
+    signals: str,
+    length: str | None,
+    speed: str | None,
+    since: str | None,
+    until: str | None,
+    seed: int,
+    depth: str,
+    threads: int,
+    timings: bool,
+    quiet: bool,
+) -> None:
+    """Render a source of metrics into an audio file.
+
+    Recordings longer than three minutes are compressed to one minute unless --length or --speed says otherwise.
+    """
+    watch = _Stopwatch()
+    if length and speed:
+        raise click.UsageError("--length and --speed both set the speed; give one")
+    length_s = parse_duration_s(length) if length else None
+    factor = parse_speed(speed) if speed else None
+
+    from sonify.outputs.audio_file import check_audio_path
+
+    check_audio_path(output, depth)
+    watch.lap("imports")
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(text, err=True)
+
+    from sonify.mapping.preset import load_sound_preset
+
+    preset = load_sound_preset(sound)
+    recording = _read(source, signals, since, until, say).on_bands(preset.bands.latency_bands)
+    watch.lap("read")
+    timeline = _lay_out(recording, preset, length_s, factor)
+    say(_describe(recording, timeline))
+    for note in _notes(recording, preset):
+        say(note)
+    _render(timeline, recording, preset, output, seed=seed, depth=depth, threads=threads, quiet=quiet, watch=watch)
+    if timings:
+        for name, lap_s in watch.laps:
+            click.echo(f"  {name:<18}{lap_s:7.3f} s", err=True)
+        click.echo(f"  {'all':<18}{watch.total_s:7.3f} s", err=True)
+
+
+def _read(source: str, signals: str, since: str | None, until: str | None, say: Any) -> Recording:
+    """Read the range; times before the end (-1h) count from now for a server, from its last frame for the rest."""
+    from sonify.readers.source import open_source
+
+    opened = open_source(source, signals)
+    relative = any(text is not None and text.strip().startswith("-") for text in (since, until))
+    now_s = time.time()
+    if relative and not source.startswith("prometheus"):
+        now_s = opened.read(None, None).end_s
+    recording = opened.read(
+        None if since is None else parse_time_s(since, now_s), None if until is None else parse_time_s(until, now_s)
+    )
+    for warning in opened.warnings:
+        say(f"note: {warning}")
+    return recording
+
+
+def _lay_out(recording: Recording, preset: SoundPreset, length_s: float | None, speed: float | None) -> Timeline:
+    from sonify.mapping.timeline import lay_out
+
+    duration_s = recording.duration_s
+    if length_s is None and speed is None:
+        length_s = _DEFAULT_LENGTH_S if duration_s > _LONGEST_IN_REAL_TIME_S else duration_s
+    return lay_out(
+        recording,
+        speed=speed if speed is not None else duration_s / (length_s or duration_s),
+        shortest_step_s=preset.motion.step,
+        red_latency_s=preset.limits["latency_p95"].red,
+    )
+
+
+def _describe(recording: Recording, timeline: Timeline) -> str:
+    layout = recording.layout
+    names = ", ".join(_printable(name) for name in layout.backends[:6]) + (" …" if layout.num_backends > 6 else "")
+    return (
+        f"{len(recording)} frames of {format_duration(layout.interval_s)}, {format_duration(recording.duration_s)}, "
+        f"{layout.num_backends} backends ({names}); played at {timeline.speed:.3g}×"
+    )
+
+
+def _notes(recording: Recording, preset: SoundPreset) -> list[str]:
+    import numpy as np
+
+    columns = {
+        "request rate": recording.request_rate,
+        "errors": recording.error_ratio,
+        "latency": recording.latency_rate,
+        "fallbacks": recording.fallback_ratio,
+        "glitches": recording.glitch_rate,
+        "queue depth": recording.queue_depth,
+        "active requests": recording.active_requests,
+        "batch sizes": recording.batch_rate,
+    }
+    notes = []
+    unmeasured = [name for name, column in columns.items() if not np.isfinite(column).any()]
+    if unmeasured:
+        notes.append(f"not measured, so not heard: {', '.join(unmeasured)}")
+    if preset.baseline is None and preset.level.baseline_depth > 0.0:
+        notes.append("baseline: the preset has none, so this recording's own median counts as normal")
+    return notes
+
+
+def _render(
+    timeline: Timeline,
+    recording: Recording,
+    preset: SoundPreset,
+    output: Path,
+    *,
+    seed: int,
+    depth: str,
+    threads: int,
+    quiet: bool,
+    watch: _Stopwatch,
+) -> None:
+    from sonify.kernel import kernels_are_compiled, mark_kernels_compiled
+
+    compiled = kernels_are_compiled("engine")
+    if not compiled and not quiet:
+        click.echo("compiling the sound kernels (first run only, about half a minute) …", err=True)
+    from sonify.dsp.quantum import QUANTUM_FRAMES, SAMPLE_RATE_HZ
+    from sonify.engine import Engine
+    from sonify.mapping.mapper import Mapper, learn_baseline
+    from sonify.outputs.audio_file import AudioFile
+    from sonify.outputs.metering import MeterSink
+    from sonify.runner import render_offline
+
+    watch.lap("load kernels")
+    mapper = Mapper(preset, recording.layout.backends, learn_baseline(recording))
+    engine = Engine(mapper, seed=seed)
+    meter = MeterSink(SAMPLE_RATE_HZ, 2)
+    steps = ((mapper.score(step.frame, step.glitch_count), step.num_quanta) for step in timeline.steps())
+    num_frames = timeline.num_quanta * QUANTUM_FRAMES
+    watch.lap("set up")
+    file = AudioFile(output, sample_rate_hz=SAMPLE_RATE_HZ, num_channels=2, depth=depth, num_frames=num_frames)
+    bar = _progress_bar(timeline.num_quanta, hidden=quiet)
+    begin = time.perf_counter()
+    with bar, file:
+        render_offline(
+            engine,
+            steps,
+            num_quanta=timeline.num_quanta,
+            sinks=(meter, file),
+            threads=threads,
+            progress=bar.update,
+        )
+    render_s = time.perf_counter() - begin
+    watch.lap("render and write")
+    if not compiled:
+        mark_kernels_compiled("engine")
+    if not quiet:
+        length_s = num_frames / SAMPLE_RATE_HZ
+        click.echo(
+            f"{output}: {format_duration(length_s)}, {meter.integrated_lufs():.1f} LUFS, "
+            f"true peak {meter.true_peak_dbtp():.1f} dBTP, {length_s / render_s:.0f}× real time"
+        )
+
+
+def _progress_bar(num_quanta: int, *, hidden: bool) -> Any:
+    """Show progress on stderr where a person watches; the speed so far beside it."""
+    begin = time.perf_counter()
+
+    def speed(_item: object) -> str:
+        elapsed_s = max(time.perf_counter() - begin, 1e-6)
+        return f"{bar.pos / 100 / elapsed_s:.0f}× real time"
+
+    bar = click.progressbar(
+        length=num_quanta,
+        label="rendering",
+        file=sys.stderr,
+        hidden=hidden or not sys.stderr.isatty(),
+        item_show_func=speed,
+        show_pos=False,
+    )
+    return bar
+
+
+def _printable(name: str) -> str:
+    """Show a name from the metrics without control characters, and not too long."""
+    shown = "".join(char if char.isprintable() else "?" for char in name)
+    return shown if len(shown) <= 40 else shown[:39] + "…"

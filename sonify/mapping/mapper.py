@@ -1,0 +1,127 @@
+"""`Mapper`: a metric frame becomes a score. Pure and monotone: more is never quieter, slower is never lower."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonify.mapping.equal_loudness import compensation_db
+from sonify.mapping.preset import NOTE_NAMES, SoundPreset
+from sonify.mapping.scales import band_frequencies_hz, frequency_hz_of_note
+from sonify.mapping.score import Score
+from sonify.metrics.frame import MetricFrame
+from sonify.metrics.recording import Recording
+
+__all__ = ["Mapper", "learn_baseline", "partial_frequencies_hz"]
+
+Array = NDArray[np.float64]
+
+
+def partial_frequencies_hz(preset: SoundPreset) -> Array:
+    """Frequency of each partial, shape (latency bands + 1,), fast to slow; the last is for unmeasured latency."""
+    pitch = preset.pitch
+    frequencies = band_frequencies_hz(
+        pitch.scale, NOTE_NAMES.index(pitch.root), pitch.low_note, pitch.high_note, preset.bands.count
+    )
+    if pitch.polarity == "slow is low":
+        frequencies = frequencies[::-1]
+    return np.append(frequencies, frequency_hz_of_note(pitch.rate_only_note))
+
+
+def learn_baseline(recording: Recording) -> Array:
+    """Normal rate of each band: the median over the fresh frames, so that an incident does not count as normal.
+
+    Returns
+    -------
+    array (backends, latency_bands)
+        In 1/s; 0 where a band was never measured.
+    """
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a band that was never measured has no median
+        median = np.nanmedian(recording.latency_rate[recording.fresh], axis=0)
+    return np.nan_to_num(median)
+
+
+class Mapper:
+    """Turn frames of one layout into scores.
+
+    Parameters
+    ----------
+    preset : SoundPreset
+        How.
+    backends : tuple of str
+        Their order is that of the score's rows.
+    baseline : array (backends, latency_bands) or None
+        Normal rates in 1/s (`learn_baseline`); the preset's own wins; None: nothing recedes.
+    """
+
+    def __init__(self, preset: SoundPreset, backends: tuple[str, ...], baseline: Array | None = None) -> None:
+        self.preset = preset
+        self.backends = backends
+        self.frequencies_hz = partial_frequencies_hz(preset)
+        level = preset.level
+        self._centres_s = preset.bands.latency_bands.centres_s
+        tilt_db = level.latency_tilt * np.log10(self._centres_s / level.reference_latency)
+        loudness_db = np.zeros(len(self.frequencies_hz))
+        if level.equal_loudness > 0.0:
+            loudness_db = compensation_db(self.frequencies_hz, level.equal_loudness)
+        self._offset_db = level.reference_level + np.append(tilt_db, 0.0) + loudness_db
+        self._baseline = self._baseline_rates(baseline)
+        self._may_recede = np.append(self._centres_s <= preset.limits["latency_p95"].red, False)
+
+    def _baseline_rates(self, learned: Array | None) -> Array:
+        """Shape (backends, partials); 0 where nothing is normal, so that anything there stands out."""
+        rates = np.zeros((len(self.backends), len(self.frequencies_hz)))
+        if learned is not None:
+            rates[:, :-1] = learned
+        for row, backend in enumerate(self.backends):
+            if self.preset.baseline is not None and backend in self.preset.baseline:
+                rates[row, :-1] = self.preset.baseline[backend]
+        return rates
+
+    def score(self, frame: MetricFrame, glitch_count: Array) -> Score:
+        """Map one frame; `glitch_count` (backends,) are the glitches that fall into its step."""
+        return Score(
+            partial_gain=self.partial_gain(frame),
+            overtone_gain=_on_curve(frame.fallback_ratio, self.preset.overtones.amount),
+            roughness_depth=_on_curve(frame.error_ratio, self.preset.roughness.depth),
+            glitch_count=np.maximum(np.nan_to_num(glitch_count, nan=0.0, posinf=0.0, neginf=0.0), 0.0),
+            fresh=frame.fresh,
+        )
+
+    def partial_gain(self, frame: MetricFrame) -> Array:
+        """Linear gain of each partial, shape (backends, partials)."""
+        unmeasured = np.isnan(frame.latency_rate).all(axis=1)
+        rate_only = np.where(unmeasured, frame.request_rate, 0.0)
+        rate = np.nan_to_num(np.column_stack([frame.latency_rate, rate_only]), nan=0.0, posinf=0.0)
+        return self._gain(np.maximum(rate, 0.0))
+
+    def _gain(self, rate: Array) -> Array:
+        level = self.preset.level
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            decades = np.log10(rate / level.reference_rate)
+            over_baseline_db = level.rate_slope * np.log10(rate / self._baseline)
+        recede_db = np.clip(np.nan_to_num(over_baseline_db, nan=0.0) - level.baseline_depth, -level.baseline_depth, 0.0)
+        level_db = self._offset_db + level.rate_slope * decades + np.where(self._may_recede, recede_db, 0.0)
+        gain: Array = 10.0 ** (np.minimum(level_db, level.top) / 20.0)
+        return gain
+
+    def level_of_total_rate_db(self, total_rate: float) -> float:
+        """Level in dBFS of a mix that carries `total_rate` requests per second at the reference latency."""
+        level = self.preset.level
+        return level.reference_level + level.rate_slope * float(np.log10(max(total_rate, 1e-12) / level.reference_rate))
+
+    def frequency_hz_of_latency(self, latency_s: float) -> float:
+        """Frequency at which a latency is heard, interpolated over log frequency between the bands' centres."""
+        bands = self.preset.bands.latency_bands
+        position = float(bands.position(latency_s))
+        log_frequency = np.log(self.frequencies_hz[:-1])
+        return float(np.exp(np.interp(position, np.arange(bands.count), log_frequency)))
+
+
+def _on_curve(values: Array, points: tuple[tuple[float, float], ...]) -> Array:
+    """Piecewise linear curve; what was not measured gives the curve's value at 0."""
+    inputs, outputs = zip(*points, strict=True)
+    return np.asarray(np.interp(np.nan_to_num(values, nan=0.0), inputs, outputs))

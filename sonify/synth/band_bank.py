@@ -1,0 +1,187 @@
+"""The band bank: one partial a latency band for each backend, with overtones for fallbacks and roughness for errors.
+
+All backends share the pitches of the bands, so one oscillator pair (cosine and sine) a pitch serves them all: a partial of
+any gain and start phase is a mix of the two. Start phases differ between backends, so that their levels add as powers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonify.dsp.noise import seed32
+from sonify.dsp.oscillator import overtone_weights, phase_increment, quadrature
+from sonify.kernel import kernel
+
+__all__ = ["BandBank", "band_bank_quantum", "make_band_bank"]
+
+Float32 = NDArray[np.float32]
+
+_SILENT = np.float32(1e-7)  # −140 dBFS: a gain below this that is on its way to 0 is 0
+
+
+class BandBank(NamedTuple):
+    """Pitches and state of the bank; B backends, P partials.
+
+    `increment` (P,), `weights` (P, 4) overtone gains, `turn_cos` and `turn_sin` (B, P) start phases, `gain` (B, P),
+    `overtone` (B,) and `roughness` (B,) what the last quantum ended with, `coefficient` (1,) share of the way to a
+    target gone in one quantum, `roughness_increment` (1,), `scratch` (4, quantum).
+    """
+
+    increment: NDArray[np.uint32]
+    weights: Float32
+    turn_cos: Float32
+    turn_sin: Float32
+    gain: Float32
+    overtone: Float32
+    roughness: Float32
+    coefficient: Float32
+    roughness_increment: NDArray[np.uint32]
+    scratch: Float32
+
+
+def make_band_bank(
+    frequencies_hz: NDArray[np.float64],
+    num_backends: int,
+    *,
+    rolloff_db: float,
+    roughness_hz: float,
+    glide_s: float,
+    quantum_frames: int,
+    sample_rate_hz: int,
+    seed: int,
+) -> BandBank:
+    """Make a silent bank. `seed` decides the start phases."""
+    num_partials = len(frequencies_hz)
+    phases = np.array(
+        [[seed32(seed, backend, partial) for partial in range(num_partials)] for backend in range(num_backends)]
+    ).reshape(num_backends, num_partials)
+    radians = phases * (2.0 * np.pi / 2.0**32)
+    return BandBank(
+        increment=phase_increment(frequencies_hz, sample_rate_hz),
+        weights=overtone_weights(frequencies_hz, rolloff_db),
+        turn_cos=np.cos(radians).astype(np.float32),
+        turn_sin=np.sin(radians).astype(np.float32),
+        gain=np.zeros((num_backends, num_partials), np.float32),
+        overtone=np.zeros(num_backends, np.float32),
+        roughness=np.zeros(num_backends, np.float32),
+        coefficient=np.array([1.0 - np.exp(-quantum_frames / sample_rate_hz / glide_s)], np.float32),
+        roughness_increment=phase_increment([roughness_hz], sample_rate_hz),
+        scratch=np.zeros((4, quantum_frames), np.float32),
+    )
+
+
+@kernel
+def band_bank_quantum(
+    bank: BandBank,
+    first_sample: np.int64,
+    partial_gain: Float32,
+    overtone_gain: Float32,
+    roughness_depth: Float32,
+    out: Float32,
+) -> None:
+    """Write one quantum of every backend's bus.
+
+    Parameters
+    ----------
+    bank : BandBank
+        Its gains glide toward the targets; the very first quantum rises from silence.
+    first_sample : int
+        Sample index of the quantum.
+    partial_gain, overtone_gain, roughness_depth
+        Targets, shapes (B, P), (B,), (B,).
+    out : array (B or more, quantum)
+        The first B rows are overwritten.
+    """
+    num_backends, num_partials = bank.gain.shape
+    frames = out.shape[1]
+    per_frame = np.float32(1.0 / frames)
+    share = bank.coefficient[0]
+    cosine, sine, over_cosine, over_sine = bank.scratch[0], bank.scratch[1], bank.scratch[2], bank.scratch[3]
+    for backend in range(num_backends):
+        out[backend, :] = np.float32(0.0)
+    for partial in range(num_partials):
+        ready = False
+        for backend in range(num_backends):
+            target = partial_gain[backend, partial]
+            begin = bank.gain[backend, partial]
+            end = begin + share * (target - begin)
+            if target == np.float32(0.0) and end < _SILENT:
+                end = np.float32(0.0)
+            if begin == np.float32(0.0) and end == np.float32(0.0):
+                continue
+            if not ready:
+                quadrature(
+                    bank.increment[partial], first_sample, bank.weights[partial], cosine, sine, over_cosine, over_sine
+                )
+                ready = True
+            bank.gain[backend, partial] = end
+            over_begin = bank.overtone[backend]
+            over_end = over_begin + share * (overtone_gain[backend] - over_begin)
+            _add_partial(
+                out[backend],
+                cosine,
+                sine,
+                over_cosine,
+                over_sine,
+                bank.turn_cos[backend, partial],
+                bank.turn_sin[backend, partial],
+                begin,
+                (end - begin) * per_frame,
+                begin * over_begin,
+                (end * over_end - begin * over_begin) * per_frame,
+            )
+    for backend in range(num_backends):
+        bank.overtone[backend] += share * (overtone_gain[backend] - bank.overtone[backend])
+        begin = bank.roughness[backend]
+        end = begin + share * (roughness_depth[backend] - begin)
+        bank.roughness[backend] = end
+        if begin > _SILENT or end > _SILENT:
+            _roughen(bank, first_sample, out[backend], begin, (end - begin) * per_frame)
+
+
+@kernel
+def _add_partial(
+    out: Float32,
+    cosine: Float32,
+    sine: Float32,
+    over_cosine: Float32,
+    over_sine: Float32,
+    turn_cos: np.float32,
+    turn_sin: np.float32,
+    gain: np.float32,
+    gain_step: np.float32,
+    over_gain: np.float32,
+    over_step: np.float32,
+) -> None:
+    if over_gain == np.float32(0.0) and over_step == np.float32(0.0):
+        for i in range(out.shape[0]):
+            ramp = gain + gain_step * np.float32(i)
+            out[i] += ramp * (turn_cos * cosine[i] + turn_sin * sine[i])
+        return
+    for i in range(out.shape[0]):
+        index = np.float32(i)
+        ramp = gain + gain_step * index
+        over = over_gain + over_step * index
+        out[i] += turn_cos * (ramp * cosine[i] + over * over_cosine[i]) + turn_sin * (
+            ramp * sine[i] + over * over_sine[i]
+        )
+
+
+@kernel
+def _roughen(bank: BandBank, first_sample: np.int64, bus: Float32, depth: np.float32, depth_step: np.float32) -> None:
+    """Modulate a bus by 1 + depth × cos; its mean level stays."""
+    cosine = bank.scratch[0]
+    quadrature(
+        bank.roughness_increment[0],
+        first_sample,
+        bank.weights[0],
+        cosine,
+        bank.scratch[1],
+        bank.scratch[2],
+        bank.scratch[3],
+    )
+    for i in range(bus.shape[0]):
+        bus[i] *= np.float32(1.0) + (depth + depth_step * np.float32(i)) * cosine[i]
