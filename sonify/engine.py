@@ -29,11 +29,16 @@ class Engine:
         Whose scores will come; it knows the preset, the backends and the pitches.
     seed : int
         Decides all that is random: start phases, noise, when in a step bursts begin.
+
+    Attributes
+    ----------
+    chain : Chain
+        The mix, whose tuning filters may be moved while it plays.
     """
 
     def __init__(self, mapper: Mapper, *, seed: int = 0) -> None:
         self._voices = Voices(mapper.preset, mapper.frequencies_hz, len(mapper.backends), seed=seed)
-        self._chain = Chain(mapper)
+        self.chain = Chain(mapper)
 
     def block(self, scores: list[tuple[Score, int]]) -> ScoreBlock:
         """Arrange scores, each with its length in quanta; call it in the order of time."""
@@ -45,13 +50,13 @@ class Engine:
 
     def mix(self, dry: Float32) -> Float32:
         """Mix of dry buses: audio, shape (frames, 2), later than the voices by `LATENCY_FRAMES`."""
-        return self._chain.process(dry)
+        return self.chain.process(dry)
 
     def render(self, scores: list[tuple[Score, int]]) -> Float32:
         """Both halves: audio, shape (frames, 2)."""
         return self.mix(self.synthesize(self.block(scores)))
 
     def flush(self) -> Float32:
-        """The last `LATENCY_FRAMES` frames, after which nothing can follow; shape (`LATENCY_FRAMES`, 2)."""
+        """Render the last `LATENCY_FRAMES` frames, shape (`LATENCY_FRAMES`, 2); nothing can follow."""
         num_quanta = -(-LATENCY_FRAMES // QUANTUM_FRAMES)
         return self.mix(np.zeros((num_quanta, self._voices.num_buses, QUANTUM_FRAMES), np.float32))[:LATENCY_FRAMES]

@@ -62,14 +62,14 @@ _OPTIONS: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy"}
 
 def kernel(function: Function) -> Function:
     """Compile a function that other kernels call; it is linked into its callers."""
-    return cast(Function, numba.njit(**_OPTIONS)(function))
+    return cast("Function", numba.njit(**_OPTIONS)(function))
 
 
 def entry(*, nogil: bool) -> Callable[[Function], Function]:
     """Compile a function that Python calls; cached on disk. `nogil` lets other Python threads run meanwhile."""
 
     def decorate(function: Function) -> Function:
-        return cast(Function, numba.njit(nogil=nogil, cache=cache_directory is not None, **_OPTIONS)(function))
+        return cast("Function", numba.njit(nogil=nogil, cache=cache_directory is not None, **_OPTIONS)(function))
 
     return decorate
 

@@ -15,7 +15,7 @@ from sonify.engine import LATENCY_FRAMES, Engine
 from sonify.mapping.score import Score
 from sonify.synth.voices import ScoreBlock
 
-__all__ = ["Sink", "ScoredSteps", "render_offline"]
+__all__ = ["ScoredSteps", "Sink", "render_offline"]
 
 Float32 = NDArray[np.float32]
 ScoredSteps = Iterator[tuple[Score, int]]

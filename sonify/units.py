@@ -75,7 +75,9 @@ def parse_quantity(text: str | float, *dimensions: str) -> tuple[float, str]:
             if factor is not None:
                 return number * factor, dimension
     allowed = " ".join(dict.fromkeys(unit for dimension in dimensions for unit in _UNITS[dimension] if unit))
-    raise UsageError(f"{str(text)!r} is not a quantity here: write a number{' with one of: ' + allowed if allowed else ''}")
+    raise UsageError(
+        f"{str(text)!r} is not a quantity here: write a number{' with one of: ' + allowed if allowed else ''}"
+    )
 
 
 def parse_duration_s(text: str | float) -> float:

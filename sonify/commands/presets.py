@@ -33,7 +33,7 @@ def list_() -> None:
         click.echo(f"  {name:<16}{load_sound_preset(name).purpose}")
     click.echo("signals")
     for name in list_signals():
-        click.echo(f"  {name:<16}{load_signals(name).title}")
+        click.echo(f"  {name:<16}{load_signals(name).description}")
 
 
 @presets.command()

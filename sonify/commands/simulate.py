@@ -181,10 +181,10 @@ def _serve(scenario: Scenario, seed: int, address: tuple[str, int], speed: float
     if not _is_loopback(host):
         _say(f"warning: {host} is not a loopback address: everyone who reaches this machine can read the page")
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"{scenario.name} on http://{shown}:{port}/metrics (Ctrl-C ends it)")
-    sys.stdout.flush()
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
+        click.echo(f"{scenario.name} on http://{shown}:{port}/metrics (Ctrl-C ends it)")
+        sys.stdout.flush()
         server.serve_forever(poll_interval=0.1)
     except KeyboardInterrupt:
         _say("stopped")

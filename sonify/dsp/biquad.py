@@ -79,10 +79,10 @@ def design_biquad(shape: int, freq_hz: float, gain_db: float, q: float, sample_r
         slope = 2.0 * math.sqrt(amplitude) * alpha
         up, down = amplitude + 1.0, (amplitude - 1.0) * sign
         b0 = amplitude * (up - down * cosine + slope)
-        b1 = 2.0 * amplitude * sign * (down * sign - up * cosine)
+        b1 = 2.0 * amplitude * (down - up * cosine)
         b2 = amplitude * (up - down * cosine - slope)
         a0 = up + down * cosine + slope
-        a1 = -2.0 * sign * (down * sign + up * cosine)
+        a1 = -2.0 * (down + up * cosine)
         a2 = up + down * cosine - slope
     elif shape == BELL:
         b0, b1, b2 = 1.0 + alpha * amplitude, -2.0 * cosine, 1.0 - alpha * amplitude

@@ -4,8 +4,7 @@ The compiler cannot vectorise a call to the C library, and a compressor needs on
 Polynomials were fitted for the least greatest error (Lawson's reweighted least squares) with log2(1) = 0 and 2**0 = 1
 exact, so that a stage that changes nothing changes no bit.
 
-Accuracy: log2 within 4e-7 absolute or one part in 2e7 of the result, whichever is greater (0.000003 dB at full scale);
-exp2 within 3e-7 relative.
+Accuracy: log2 within 1e-7, or 1e-7 of the result where that is more; exp2 within 1e-7 of the result.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class _MeterState(NamedTuple):
     ----------
     counters : int64 array (2,)
         Frames in the step so far, whole steps so far.
-    memory : array (channels, 4)
+    memory : array (channels, rounded up to an even number; 4)
         Two state variables of each of the two filters.
     step_energy : array (5,)
         Sum of squares over all channels: the last four whole steps, and the one being filled.
@@ -86,25 +86,27 @@ def k_weighting(sample_rate_hz: float) -> Array:
 
 
 @kernel
-def _weighted_energy(row: Audio, c: Array, memory: Array) -> float:
-    """Sum of squares of one channel's `row` (frames,) after both filters."""
+def _weighted_energy(left: Audio, right: Audio, c: Array, memory: Array) -> float:
+    """Sum of squares of two channels (frames,) after both filters, `memory` (2, 4): together they fill the waits."""
     b0, b1, b2, a1, a2 = c[0, 0], c[0, 1], c[0, 2], c[0, 3], c[0, 4]
     d0, d1, d2, e1, e2 = c[1, 0], c[1, 1], c[1, 2], c[1, 3], c[1, 4]
-    s1, s2, t1, t2 = memory[0], memory[1], memory[2], memory[3]
+    s1, s2, t1, t2 = memory[0, 0], memory[0, 1], memory[0, 2], memory[0, 3]
+    u1, u2, v1, v2 = memory[1, 0], memory[1, 1], memory[1, 2], memory[1, 3]
     energy = 0.0
-    for n in range(len(row)):
-        x = float(row[n])
-        y = b0 * x + s1
-        s1 = (b1 * x + s2) - a1 * y
-        s2 = b2 * x - a2 * y
-        z = d0 * y + t1
-        t1 = (d1 * y + t2) - e1 * z
-        t2 = d2 * y - e2 * z
-        energy += z * z
-    memory[0], memory[1], memory[2], memory[3] = s1, s2, t1, t2
-    for i in range(4):
-        if abs(memory[i]) < _AT_REST:
-            memory[i] = 0.0
+    for n in range(len(left)):
+        x, p = float(left[n]), float(right[n])
+        y, q = b0 * x + s1, b0 * p + u1
+        s1, u1 = (b1 * x + s2) - a1 * y, (b1 * p + u2) - a1 * q
+        s2, u2 = b2 * x - a2 * y, b2 * p - a2 * q
+        z, r = d0 * y + t1, d0 * q + v1
+        t1, v1 = (d1 * y + t2) - e1 * z, (d1 * q + v2) - e1 * r
+        t2, v2 = d2 * y - e2 * z, d2 * q - e2 * r
+        energy += z * z + r * r
+    memory[0, 0], memory[0, 1], memory[0, 2], memory[0, 3] = s1, s2, t1, t2
+    memory[1, 0], memory[1, 1], memory[1, 2], memory[1, 3] = u1, u2, v1, v2
+    for channel in range(2):
+        if np.abs(memory[channel]).max() < _AT_REST:
+            memory[channel] = 0.0
     return energy
 
 
@@ -147,14 +149,18 @@ def _follow_peak(row: Audio, start: int, stop: int, history: Audio, work: Audio,
 def _process(audio: Audio, step_frames: int, coefficients: Array, state: _MeterState) -> None:
     num_channels, num_frames = audio.shape
     work = np.empty((2, _HISTORY + _CHUNK_FRAMES), dtype=np.float32)
+    silence = np.zeros(_CHUNK_FRAMES, dtype=np.float32)
     start = 0
     while start < num_frames:
         stop = min(start + _CHUNK_FRAMES, num_frames, start + step_frames - state.counters[_FILLED])
+        for channel in range(0, num_channels, 2):
+            # where there is no second channel, silence stands in for it
+            second = audio[channel + 1, start:stop] if channel + 1 < num_channels else silence[: stop - start]
+            state.step_energy[_STEPS] += _weighted_energy(
+                audio[channel, start:stop], second, coefficients, state.memory[channel : channel + 2]
+            )
         for channel in range(num_channels):
-            row = audio[channel]
-            energy = _weighted_energy(row[start:stop], coefficients, state.memory[channel])
-            state.step_energy[_STEPS] += energy
-            _follow_peak(row, start, stop, state.history[channel], work, state.peak)
+            _follow_peak(audio[channel], start, stop, state.history[channel], work, state.peak)
         state.counters[_FILLED] += stop - start
         if state.counters[_FILLED] == step_frames:
             _end_step(step_frames, state)
@@ -189,7 +195,7 @@ class LoudnessMeter:
         self._coefficients = k_weighting(sample_rate_hz)
         self._state = _MeterState(
             np.zeros(2, dtype=np.int64),
-            np.zeros((channels, 4)),
+            np.zeros((channels + channels % 2, 4)),
             np.zeros(_STEPS + 1),
             np.zeros(_BINS, dtype=np.int64),
             np.zeros(_BINS),

@@ -1,7 +1,7 @@
 """Sine and cosine of an exact phase, and sums of their overtones.
 
-The phase is uint32(increment × sample index): it wraps exactly and never drifts, however long the engine runs, and it is
-a pure function of the sample index. Sine and cosine are polynomials in x² (Chebyshev interpolation on [0, π²], error
+The phase is uint32(increment × sample index): it wraps exactly, never drifts, however long the engine runs, and it is a
+pure function of the sample index. Sine and cosine are polynomials in x² (Chebyshev interpolation on [0, π²], error
 −159 dB and better). Overtones come from that one pair by the recurrence of the Chebyshev polynomials,
 cos((h+1)θ) = 2 cos θ cos hθ − cos((h−1)θ), and likewise for the sine.
 """

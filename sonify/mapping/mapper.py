@@ -29,7 +29,7 @@ def partial_frequencies_hz(preset: SoundPreset) -> Array:
 
 
 def learn_baseline(recording: Recording) -> Array:
-    """Normal rate of each band: the median over the fresh frames, so that an incident does not count as normal.
+    """Learn each band's normal rate: the median over the fresh frames, so that an incident does not count.
 
     Returns
     -------

@@ -247,7 +247,9 @@ def load_sound_preset(name_or_path: str) -> SoundPreset:
     path = Path(name_or_path).expanduser() if is_path else presets_dir() / "sound" / f"{name_or_path}.toml"
     if not is_path and not path.is_file():
         known = list_sound_presets()
-        raise PresetError(f"no sound preset named {name_or_path!r}{suggest(name_or_path, known)} (or the path of a .toml file)")
+        raise PresetError(
+            f"no sound preset named {name_or_path!r}{suggest(name_or_path, known)} (or the path of a .toml file)"
+        )
     try:
         return parse_sound_preset(path.read_text(encoding="utf-8"), str(path) if is_path else path.name, path.stem)
     except (OSError, UnicodeDecodeError) as error:
@@ -286,7 +288,7 @@ def _parse_limits(table: object, where: str) -> dict[str, Limits]:
     limits = _default_limits()
     units = {panel.name: panel.unit for panel in PANELS}
     if not isinstance(table, dict):
-        raise PresetError(f"{where}: limits: must be a table such as error_ratio = [\"1%\", \"5%\"]")
+        raise PresetError(f'{where}: limits: must be a table such as error_ratio = ["1%", "5%"]')
     for panel, pair in table.items():
         if panel not in limits:
             raise PresetError(f"{where}: limits.{panel}: no such panel{suggest(panel, list(limits))}")
@@ -316,7 +318,9 @@ def _check_ranges(preset: SoundPreset, where: str) -> None:
     ):
         names = ("low", "high") if section == "bands" else ("low_note", "high_note")
         if not low < high:
-            raise PresetError(f"{where}: {section}.{names[1]} = {high:g}: not allowed; it must be over {names[0]} ({low:g})")
+            raise PresetError(
+                f"{where}: {section}.{names[1]} = {high:g}: not allowed; it must be over {names[0]} ({low:g})"
+            )
 
 
 def _parse_baseline(table: object, preset: SoundPreset, where: str) -> dict[str, tuple[float, ...]] | None:

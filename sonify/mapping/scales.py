@@ -88,7 +88,7 @@ def band_frequencies_hz(scale: str, root: int, low_note: float, high_note: float
     if len(notes) < count:
         raise PresetError(
             f"pitch: {scale} has {len(notes)} notes from {low_note:g} to {high_note:g}, but there are {count} bands; "
-            f"allowed: at most {len(notes)} bands, a wider range, or scale = \"chromatic\" or \"continuous\""
+            f'allowed: at most {len(notes)} bands, a wider range, or scale = "chromatic" or "continuous"'
         )
     if scale == "ladder":
         return frequency_hz_of_note(notes[:count])

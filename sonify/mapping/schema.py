@@ -1,13 +1,14 @@
 """Checking TOML against dataclasses: each field of a section states its unit, range and meaning, once.
 
-A section is a frozen dataclass whose fields are made with `quantity`, `choice`, `text` or `curve`. `build_section` turns
-a TOML table into it, and reports anything else as one line: file, key, value, what is allowed, and the nearest key.
+A section is a frozen dataclass whose fields are made with `quantity`, `choice`, `text` or `curve`. `build_section`
+makes a TOML table into it, and reports anything else as one line: file, key, value, what is allowed, and the nearest key.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def curve(default: Points, unit: str, low: float, high: float, *, help: str) -> 
 
 def key_of(field: dataclasses.Field[Any]) -> Key:
     """Return the key that a field was declared with."""
-    return cast(Key, field.metadata[_KEY])
+    return cast("Key", field.metadata[_KEY])
 
 
 def suggest(word: str, known: list[str]) -> str:
@@ -114,7 +115,7 @@ def build_section(kind: type[Section], table: object, where: str) -> Section:
     """
     if not isinstance(table, Mapping):
         raise PresetError(f"{where}: must be a table of keys, not {table!r}")
-    fields = {field.name: field for field in dataclasses.fields(cast(Any, kind))}
+    fields = {field.name: field for field in dataclasses.fields(cast("Any", kind))}
     values = {}
     for name, value in table.items():
         if name not in fields:
@@ -160,7 +161,7 @@ def _checked_curve(key: Key, value: object, problem: PresetError) -> Points:
         except UsageError:
             raise problem from None
     inputs, outputs = [p[0] for p in points], [p[1] for p in points]
-    rising = all(a < b for a, b in zip(inputs, inputs[1:], strict=False)) and outputs == sorted(outputs)
+    rising = all(a < b for a, b in itertools.pairwise(inputs)) and outputs == sorted(outputs)
     if not rising or outputs[0] < key.low or outputs[-1] > key.high or not all(map(math.isfinite, inputs)):
         raise problem
     return tuple(points)

@@ -1,13 +1,14 @@
 """Compressed time: which metric frame sounds when, and what many frames that share one step amount to.
 
-Rates are averaged and states take the worst: ratios, gauges and every latency band over its red limit keep their peak, as
-the peak detector of a spectrum analyzer does, so that a one-minute outage in a day played in a minute is still heard.
+Rates are averaged and states take the worst: ratios, gauges and every latency band over the red limit keep their peak,
+as the peak detector of a spectrum analyzer does, so that a one-minute outage in a day played in a minute is still heard.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,12 +163,13 @@ def _condense(recording: Recording, first: NDArray[np.int64], red_latency_s: flo
         "queue_depth": worst,
         "active_requests": worst,
     }
+    columns: dict[str, Any] = {name: merge(getattr(recording, name)) for name, merge in merged.items()}
     condensed = replace(
         recording,
         t=recording.t[last],
         latency_rate=latency_rate,
         fresh=np.logical_and.reduceat(fresh, first),
-        **{name: merge(getattr(recording, name)) for name, merge in merged.items()},
+        **columns,
     )
     glitches = np.add.reduceat(np.nan_to_num(recording.glitch_rate), first, axis=0) * recording.layout.interval_s
     return condensed, glitches

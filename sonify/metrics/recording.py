@@ -152,8 +152,6 @@ class Recording:
     def on_bands(self, bands: LatencyBands) -> Recording:
         """Re-bucket the latencies onto the engine's bands."""
         edges_s = bands.edges_s
-        if np.array_equal(self.layout.latency_edges_s, edges_s):
-            return self
         return replace(
             self,
             layout=replace(self.layout, latency_edges_s=edges_s),

@@ -10,10 +10,9 @@ import json
 import math
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, TypeGuard
 
 import numpy as np
 
@@ -156,7 +155,12 @@ class RecordingReader:
                 raise self._fail("events", item, 'objects such as {"t": 1.0, "end": 2.0, "kind": "fault", "text": "…"}')
             end = item.get("end")
             events.append(
-                Event(float(item["t"]), None if end is None else float(end), str(item.get("kind", "")), str(item.get("text", "")))
+                Event(
+                    float(item["t"]),
+                    None if end is None else float(end),
+                    str(item.get("kind", "")),
+                    str(item.get("text", "")),
+                )
             )
         return tuple(sorted(events, key=lambda event: event.t))
 
@@ -235,7 +239,7 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON; what was not measured is null")
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     """Whether a JSON value is a finite number (bool is a kind of int in Python, and 1e999 reads as infinity)."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
@@ -308,12 +312,14 @@ class RecordingWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
 def _plain_number(value: float) -> float | int | None:
-    """A JSON number of at most 9 digits; NaN and +Inf become null."""
+    """Make a JSON number of at most 9 digits; NaN and +Inf become null."""
     if not math.isfinite(value):
         return None
     rounded = float(f"{value:.9g}")

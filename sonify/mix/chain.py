@@ -161,6 +161,7 @@ class Chain:
     """
 
     def __init__(self, mapper: Mapper) -> None:
+        self._mapper = mapper
         preset = mapper.preset
         whole = [eq for eq in preset.eq if not eq.backend]
         single = [eq for eq in preset.eq if eq.backend]
@@ -188,6 +189,13 @@ class Chain:
             reverb=make_reverb_state(),
             limiter=make_limiter_state(),
         )
+
+    def tune_eq(self, eq_bands: list[Eq]) -> None:
+        """Move the EQ bands of the whole mix, as many as the preset has; they glide there."""
+        settings = _eq_settings(eq_bands, self._mapper)
+        if len(settings.freq_hz) != len(self._settings.eq.freq_hz):
+            raise ValueError(f"{len(self._settings.eq.freq_hz)} EQ bands cannot become {len(settings.freq_hz)}")
+        self._settings = self._settings._replace(eq=settings)
 
     def process(self, dry: Float32) -> Float32:
         """Mix dry buses (quanta, backends + 1, quantum frames), which are used up; audio (frames, 2)."""

@@ -122,10 +122,16 @@ def _advance(settings: EqSettings, state: EqState, end: Array) -> None:
 
 @kernel
 def _come_to_rest(memory: Array) -> None:
-    flat = memory.reshape(memory.size)
-    for i in range(len(flat)):
-        if not _AT_REST <= abs(flat[i]) <= _WILD:
-            flat[i] = 0.0
+    """Empty the filters (eq_bands, channels, 2) whose tail has gone, and those that were handed something wild.
+
+    Both variables of a filter go together: one alone may be small because it swings through zero.
+    """
+    for k in range(memory.shape[0]):
+        for channel in range(memory.shape[1]):
+            first, second = abs(memory[k, channel, 0]), abs(memory[k, channel, 1])
+            tame = first <= _WILD and second <= _WILD
+            if not tame or (first < _AT_REST and second < _AT_REST):
+                memory[k, channel, 0], memory[k, channel, 1] = 0.0, 0.0
 
 
 @kernel

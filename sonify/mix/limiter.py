@@ -49,9 +49,8 @@ _NEAR_DB = 1e-4
 _CEILING, _LAST_PEAK = range(2)
 
 LIMITER_LATENCY_FRAMES = _FIRST_FRAMES + _SECOND_FRAMES
-MARGIN_DB = (
-    0.5  # the threshold is this far under the ceiling: what other meters read higher than this one, see oversample
-)
+# the threshold is this far under the ceiling: other meters may read up to 0.4 dB higher, see oversample
+MARGIN_DB = 0.5
 
 
 class LimiterSettings(NamedTuple):
@@ -127,19 +126,19 @@ def _highest_of_knots(peaks: Audio, out: Audio) -> None:
 
 
 @kernel
-def _gains_of_knots(
-    highest: Audio, threshold: float, rise: float, state: LimiterState, number: int, out: Audio
-) -> float:
-    """Turn the highest peaks (60,) into the gains of the knots, to `out` (61,) from the last quantum's on.
+def _gains_of_knots(highest: Audio, limits: Audio, rise: float, state: LimiterState, number: int, out: Audio) -> float:
+    """Turn the highest peaks (60,) into gains that keep them under `limits` (60,), to `out` (61,) from the last one on.
 
     Returns the lowest of them. `rise` is the most that a gain may grow from one knot to the next, as a factor.
     """
-    limit, growth = _F(threshold), _F(rise)
+    growth = _F(rise)
     work = np.empty((3, _HOLD + _KNOTS), dtype=np.float32)
     needed, held, mean = work[0], work[1], work[2]
     needed[:_HOLD], held[:_MEAN_PAST] = state.needed[number], state.held[number]
     for k in range(_KNOTS):
-        out[k] = limit / (highest[k] if highest[k] > limit else limit)  # exactly 1 where nothing is too high
+        out[k] = limits[k] / (
+            highest[k] if highest[k] > limits[k] else limits[k]
+        )  # exactly 1 where nothing is too high
     gain = needed[_HOLD - 1]
     for k in range(_KNOTS):
         gain = gain * growth if gain * growth < _ONE else _ONE
@@ -197,14 +196,18 @@ def _apply(source: Audio, gain: Audio, out: Audio, start: int) -> None:
 
 
 @kernel
-def _advance_threshold(settings: LimiterSettings, state: LimiterState) -> float:
+def _advance_limits(settings: LimiterSettings, state: LimiterState, limits: Audio) -> float:
+    """Move the ceiling on by one quantum; the threshold at each knot goes to `limits` (60,). Returns the lowest."""
     value = state.value
     if state.started[0] == 0:
         value[_CEILING] = settings.ceiling_db
         state.started[0] = 1
-    else:
-        value[_CEILING] = glide(value[_CEILING], settings.ceiling_db, _NEAR_DB)
-    return math.pow(10.0, (value[_CEILING] - MARGIN_DB) / 20.0)
+    begin = math.pow(10.0, (value[_CEILING] - MARGIN_DB) / 20.0)
+    value[_CEILING] = glide(value[_CEILING], settings.ceiling_db, _NEAR_DB)
+    end = math.pow(10.0, (value[_CEILING] - MARGIN_DB) / 20.0)
+    for k in range(_KNOTS):
+        limits[k] = begin + (end - begin) * (k + 1) / _KNOTS
+    return min(begin, end)
 
 
 @kernel
@@ -226,24 +229,25 @@ def limiter_process(audio: Audio, settings: LimiterSettings, state: LimiterState
     first = np.empty((2, _FIRST_FRAMES + QUANTUM_FRAMES), dtype=np.float32)
     second = np.empty((2, _SECOND_FRAMES + QUANTUM_FRAMES), dtype=np.float32)
     peaks, gain = np.empty(QUANTUM_FRAMES, dtype=np.float32), np.empty(QUANTUM_FRAMES, dtype=np.float32)
-    highest, knots = np.empty(_KNOTS, dtype=np.float32), np.empty(_KNOTS + 1, dtype=np.float32)
+    highest, limits = np.empty(_KNOTS, dtype=np.float32), np.empty(_KNOTS, dtype=np.float32)
+    knots = np.empty(_KNOTS + 1, dtype=np.float32)
     first[:, :_FIRST_FRAMES], second[:, :_SECOND_FRAMES] = state.first, state.second
     rise = 10.0 ** (max(settings.release_db_per_s, 0.1) * _KNOT_FRAMES / SAMPLE_RATE_HZ / 20.0)
     lowest = 1.0
     for start in range(0, audio.shape[1], QUANTUM_FRAMES):
-        threshold = _advance_threshold(settings, state)
+        lowest_limit = _advance_limits(settings, state, limits)
         _take_in(audio, start, first, peaks)
         _highest_of_knots(peaks, highest)
         loudest = 0.0
         for k in range(_KNOTS):
             loudest = highest[k] if highest[k] > loudest else loudest
-        lowest_first = _gains_of_knots(highest, threshold, rise, state, 0, knots)
+        lowest_first = _gains_of_knots(highest, limits, rise, state, 0, knots)
         _draw_gain(knots, gain)
         _apply(first, gain, second, _SECOND_FRAMES)
-        _peaks_between(second, max(loudest, state.value[_LAST_PEAK]), threshold, peaks)
+        _peaks_between(second, max(loudest, state.value[_LAST_PEAK]), lowest_limit, peaks)
         state.value[_LAST_PEAK] = loudest
         _highest_of_knots(peaks, highest)
-        lowest_second = _gains_of_knots(highest, threshold, rise, state, 1, knots)
+        lowest_second = _gains_of_knots(highest, limits, rise, state, 1, knots)
         _draw_gain(knots, gain)
         _apply(second, gain, audio, start)
         lowest = min(lowest, lowest_first * lowest_second)

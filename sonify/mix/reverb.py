@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sonify.dsp.glide import glide
 from sonify.dsp.onepole import run_eight_rows
+from sonify.dsp.oversample import highest_magnitude
 from sonify.dsp.quantum import QUANTUM_FRAMES, SAMPLE_RATE_HZ
 from sonify.kernel import kernel
 
@@ -200,12 +201,12 @@ def _advance(settings: ReverbSettings, state: ReverbState, end: Array) -> None:
 
 
 @kernel
-def _is_silent(rows: Audio) -> bool:
+def _is_silent(rows: Audio, start: int) -> bool:
+    """Whether a quantum of all rows, from frame `start` on, is silent; what is not a number is not silence."""
+    silent = True
     for i in range(rows.shape[0]):
-        for n in range(rows.shape[1]):
-            if not abs(rows[i, n]) < _SILENT:
-                return False
-    return True
+        silent = silent and highest_magnitude(rows[i, start : start + QUANTUM_FRAMES]) < float(_SILENT)
+    return silent
 
 
 @kernel
@@ -290,7 +291,7 @@ def _end_quantum(state: ReverbState, end: Array, sent: Audio) -> None:
         state.delays[0] = state.delays[1]
         state.coefficients[_TAP] = end[_NEXT_TAP]
         state.coefficients[_NEXT_TAP] = 0.0
-    silent = _is_silent(sent) and _is_silent(state.lines[:, position : position + QUANTUM_FRAMES])
+    silent = _is_silent(sent, 0) and _is_silent(state.lines, position)
     counters[_QUIET] = counters[_QUIET] + 1 if silent else 0
     counters[_POSITION] = (position + QUANTUM_FRAMES) % _ROOM_FRAMES
     if counters[_QUIET] * QUANTUM_FRAMES >= _ROOM_FRAMES:
@@ -312,7 +313,7 @@ def reverb_process(send: Audio, audio: Audio, settings: ReverbSettings, state: R
             if settings.mix <= 0.0:
                 begin[_OUTSIDE, _GATE], counters[_QUIET] = 0.0, 1
                 continue
-            if _is_silent(send[:, start:stop]):
+            if _is_silent(send, start):
                 begin[_OUTSIDE, _GATE] = 1.0
                 continue
             # at the very first quantum nothing was held back: the gate is open

@@ -18,7 +18,7 @@ from sonify.metrics.frame import Layout
 from sonify.metrics.recording import Recording
 from sonify.readers.le_buckets import bands_from_le, edges_from_le, outermost_share
 from sonify.readers.prometheus_api import PrometheusApi, readable
-from sonify.readers.prometheus_discovery import find_names, find_scrape_interval_s, is_declared
+from sonify.readers.prometheus_discovery import find_jobs, find_names, find_scrape_interval_s, is_declared
 from sonify.readers.prometheus_panels import ALL, PanelQueries
 from sonify.readers.signals import Signals, load_signals
 from sonify.readers.time_grid import TimeGrid, choose_step_s
@@ -118,7 +118,8 @@ class PrometheusSource:
         names = find_names(self._api, self._signals, time_range, self.warnings)
         if not names:
             raise self._no_data(start_s, end_s)
-        scrape_s = find_scrape_interval_s(self._api, self._signals, names, time_range)
+        jobs = find_jobs(self._api, self._signals, names, time_range)
+        scrape_s = self._signals.scrape_interval_s or find_scrape_interval_s(self._api, jobs)
         if scrape_s is None:
             scrape_s = DEFAULT_SCRAPE_INTERVAL_S
             self.warnings.append(
@@ -137,8 +138,8 @@ class PrometheusSource:
             gauge_window_s=step_s if step_s >= 2.0 * scrape_s else None,
         )
         counters = {table: queries.counter(table) for table in COUNTER_TABLES if table in names}
-        if is_recent:
-            counters |= {table: {} for table in self._declared_only(names)}
+        if is_recent and jobs:
+            counters |= {table: {} for table in self._declared_only(names, jobs)}
         recording = self._assemble(grid, queries, counters)
         self.warnings += queries.warnings
         if not recording.fresh.any():
@@ -154,12 +155,12 @@ class PrometheusSource:
             )
         return grid
 
-    def _declared_only(self, names: dict[str, str]) -> list[str]:
+    def _declared_only(self, names: dict[str, str], jobs: list[str]) -> list[str]:
         """Counters that a target declares but that have no series: they have counted nothing yet."""
         return [
             table
             for table, signal in self._signals.panels()
-            if table in COUNTER_TABLES and table not in names and is_declared(self._api, signal)
+            if table in COUNTER_TABLES and table not in names and is_declared(self._api, signal, jobs)
         ]
 
     def _no_data(self, start_s: float, end_s: float) -> ReaderError:

@@ -8,7 +8,7 @@ from sonify.readers.prometheus_api import PrometheusApi
 from sonify.readers.signals import Signal, Signals
 from sonify.units import parse_duration_s
 
-__all__ = ["HISTOGRAM_TABLES", "Discovery", "find_names", "find_scrape_interval_s", "is_declared"]
+__all__ = ["HISTOGRAM_TABLES", "Discovery", "find_jobs", "find_names", "find_scrape_interval_s", "is_declared"]
 
 HISTOGRAM_TABLES = ("latency", "batch")
 
@@ -45,15 +45,19 @@ def find_names(api: PrometheusApi, signals: Signals, time_range: Discovery, warn
     return names
 
 
-def find_scrape_interval_s(
-    api: PrometheusApi, signals: Signals, names: dict[str, str], time_range: Discovery
-) -> float | None:
-    """How often these metrics are collected, in s: the longest of their targets; None where the server does not say."""
-    if signals.scrape_interval_s is not None:
-        return signals.scrape_interval_s
-    match = promql.any_of(sorted(names.values()), signals.matchers)
+def find_jobs(api: PrometheusApi, signals: Signals, names: dict[str, str], time_range: Discovery) -> list[str]:
+    """Scrape jobs that these metrics come from; empty where the server does not say."""
+    match = promql.any_of(sorted(set(names.values())), signals.matchers)
     try:
         jobs = api.get("/api/v1/label/job/values", [("match[]", match), *time_range], what="jobs of the metrics")
+    except ReaderError:
+        return []
+    return [job for job in jobs if isinstance(job, str)] if isinstance(jobs, list) else []
+
+
+def find_scrape_interval_s(api: PrometheusApi, jobs: list[str]) -> float | None:
+    """How often these jobs are scraped, in s: the longest of their targets; None where the server does not say."""
+    try:
         targets = api.get("/api/v1/targets", [("state", "active")], what="scrape intervals")["activeTargets"]
         intervals_s = [
             parse_duration_s(target["scrapeInterval"]) for target in targets if target["labels"].get("job") in jobs
@@ -63,13 +67,15 @@ def find_scrape_interval_s(
     return max(intervals_s, default=None)
 
 
-def is_declared(api: PrometheusApi, signal: Signal) -> bool:
-    """Whether a target declares a metric that has no series: then it has counted nothing yet."""
+def is_declared(api: PrometheusApi, signal: Signal, jobs: list[str]) -> bool:
+    """Whether a target of these jobs declares a metric that has no series: then it has counted nothing yet."""
+    target = promql.label_any_of("job", jobs)
     for name in [spelling for metric in signal.metrics for spelling in (metric, metric.removesuffix("_total"))]:
+        fields = [("match_target", target), ("metric", name), ("limit", "1")]
         try:
-            found = api.get("/api/v1/metadata", [("metric", name), ("limit", "1")], what="declared metrics")
+            found = api.get("/api/v1/targets/metadata", fields, what="declared metrics")
         except ReaderError:
-            return False  # not every server has this page
-        if isinstance(found, dict) and found.get(name):
+            return False  # not every server has this page, or any target with it
+        if found:
             return True
     return False

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 
 from sonify.readers.signals import LabelMatcher
 
-__all__ = ["any_of", "duration", "present", "rate_by", "selector", "total"]
+__all__ = ["any_of", "duration", "label_any_of", "present", "rate_by", "selector", "total"]
 
 _PLAIN_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")  # in RE2; it refuses other escapes, such as that of a space
 _PLAIN_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -36,10 +37,15 @@ def selector(metric: str, matchers: Iterable[LabelMatcher | str] = ()) -> str:
     return f"{{{','.join([f'__name__={_quote(metric)}', *conditions])}}}"
 
 
+def label_any_of(label: str, values: Iterable[str], matchers: Iterable[LabelMatcher | str] = ()) -> str:
+    """Select the series whose label has any of several values."""
+    pattern = "|".join(_SPECIAL.sub(r"\\\g<0>", value) for value in values)
+    return f"{{{','.join([f'{label}=~{_quote(pattern)}', *(str(matcher) for matcher in matchers)])}}}"
+
+
 def any_of(metrics: Iterable[str], matchers: Iterable[LabelMatcher | str] = ()) -> str:
     """Select the series of any of several metrics."""
-    pattern = "|".join(re.escape(metric) for metric in metrics)
-    return f"{{{','.join([f'__name__=~{_quote(pattern)}', *(str(matcher) for matcher in matchers)])}}}"
+    return label_any_of("__name__", metrics, matchers)
 
 
 def rate_by(

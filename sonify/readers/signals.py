@@ -14,7 +14,7 @@ from sonify.errors import PresetError, UsageError
 from sonify.paths import presets_dir
 from sonify.units import parse_duration_s
 
-__all__ = ["LATENCY_UNITS_S", "PANEL_TABLES", "LabelMatcher", "Signal", "Signals", "load_signals", "parse_matchers"]
+__all__ = ["LATENCY_UNITS_S", "PANEL_TABLES", "LabelMatcher", "Signal", "Signals", "list_signals", "load_signals", "parse_matchers"]
 
 LATENCY_UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 PANEL_TABLES = ("requests", "errors", "fallbacks", "glitches", "latency", "batch", "queue", "active")
@@ -185,6 +185,11 @@ _KEYS: dict[str, _Key] = {
 _TABLES = ("backend", *PANEL_TABLES)
 
 
+def list_signals() -> list[str]:
+    """Names of the shipped signals presets."""
+    return sorted(path.stem for path in (presets_dir() / "signals").glob("*.toml"))
+
+
 def load_signals(name_or_path: str) -> Signals:
     """Load a signals preset.
 
@@ -224,7 +229,7 @@ def load_signals(name_or_path: str) -> Signals:
 def _find(name_or_path: str) -> Path:
     if name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path:
         return Path(name_or_path).expanduser()
-    shipped = {path.stem: path for path in sorted((presets_dir() / "signals").glob("*.toml"))}
+    shipped = {name: presets_dir() / "signals" / f"{name}.toml" for name in list_signals()}
     if name_or_path not in shipped:
         near = difflib.get_close_matches(name_or_path, shipped, 1)
         hint = f"did you mean {near[0]}? " if near else ""

@@ -121,6 +121,6 @@ def open_source(spec: str, signals: str) -> Source:
             found: object = import_module(module)
             for name in attribute.split("."):
                 found = getattr(found, name)
-            return cast(Callable[[str, str], Source], found)(spec, signals)
+            return cast("Callable[[str, str], Source]", found)(spec, signals)
     known = ", ".join(kind.spelling for kind in SOURCES)
     raise ReaderError(f"{spec!r} is not a source; allowed: {known}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from sonify.kernel import kernel
 from sonify.simulation.breaker import allows, record
 from sonify.simulation.heap import push
@@ -235,7 +237,7 @@ def arrive(state: State, backend: int, t: float) -> None:
     size = 1
     while size < MAX_BATCH and ratio > 0.0 and uniform(state.streams, stream) < ratio:
         size += 1
-    server = -1
+    server: Any = np.int64(-1)  # not a literal, which the compiler would specialise for
     for _ in range(size):
         if state.num_free == 0:
             state.answered[backend, _REFUSED] += 1

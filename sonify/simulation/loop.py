@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +35,9 @@ def run(state: State, row_t: NDArray[np.float64], rows: NDArray[np.float64], unt
     num_workers = MAX_BACKENDS * POOL_STRIDE
     while True:
         # at one instant the timeline comes first, then the batches and retries, then arrivals, then glitches
-        kind, backend, t = np.int64(-1), np.int64(0), np.inf
+        kind: Any = np.int64(-1)  # not literals, which the compiler would specialise for
+        backend: Any = np.int64(0)
+        t = np.inf
         if state.row < len(row_t):
             t = row_t[state.row]
         if state.heap_size > 0 and state.heap_t[0] < t:

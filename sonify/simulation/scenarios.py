@@ -207,20 +207,20 @@ _CALM = (
 )
 
 
-def _busier(profile: BackendProfile, factor: float, glitch_rate: float) -> BackendProfile:
+def _busier(profile: BackendProfile, factor: float, glitch_rate: float, julia_tail_ratio: float) -> BackendProfile:
     """More demand, glitches, and documents that are sometimes large: a tail that is heavy in julia, light elsewhere."""
     heavy = profile.name == "julia"
     return replace(
         profile,
         request_rate=profile.request_rate * factor,
         glitch_rate=glitch_rate,
-        tail_ratio=0.04 if heavy else 0.002,
+        tail_ratio=julia_tail_ratio if heavy else 0.001,
         tail_exponent=2.2 if heavy else 2.5,
     )
 
 
-_BUSY = tuple(_busier(profile, 2.2, 0.008) for profile in _CALM)
-_USUAL = tuple(_busier(profile, 1.2, 0.002) for profile in _CALM)
+_BUSY = tuple(_busier(profile, 2.2, 0.008, 0.04) for profile in _CALM)
+_USUAL = tuple(_busier(profile, 1.2, 0.002, 0.01) for profile in _CALM)
 
 
 def _with(name: str, **changes: Any) -> tuple[BackendProfile, ...]:
@@ -264,7 +264,7 @@ _ROWS = (
     Scenario(
         "deploy",
         "a rolling restart: backend after backend drops its work, comes back cold, and warms up",
-        _USUAL,
+        tuple(replace(profile, window=60) for profile in _USUAL),  # two seconds of refusals do not open a breaker
         faults=_rolling_restart(),
         again_ratio=0.05,
     ),
@@ -272,7 +272,7 @@ _ROWS = (
         "overload",
         "demand for julia rises over what its small pool can serve: the queue grows until it is full, then drains",
         _with("julia", median_s=0.09, workers=2, batch_limit=2),
-        faults=(Fault("surge", "julia", 120.0, 420.0, 8.0),),
+        faults=(Fault("surge", "julia", 120.0, 420.0, 9.0),),
         again_ratio=0.1,
     ),
     Scenario(

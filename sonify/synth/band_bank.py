@@ -1,7 +1,7 @@
 """The band bank: one partial a latency band for each backend, with overtones for fallbacks and roughness for errors.
 
-All backends share the pitches of the bands, so one oscillator pair (cosine and sine) a pitch serves them all: a partial of
-any gain and start phase is a mix of the two. Start phases differ between backends, so that their levels add as powers.
+All backends share the pitches of the bands, so one oscillator pair (cosine and sine) serves them all: a partial of any
+gain and start phase is a mix of the two. Start phases differ between backends, so that their levels add as powers.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def make_bursts(
     """Make silent burst generators.
 
     The band-pass is the one with constant peak gain of the RBJ Audio EQ Cookbook. White noise in [−1, 1) has a power of
-    1/3, of which the share π/2 · bandwidth / Nyquist passes; the filter's gain makes up for both, so that a burst begins
+    1/3, of which the share π/2 · bandwidth / Nyquist passes; the filter's gain makes up for both: a burst begins
     at the RMS level of its envelope.
     """
     omega = 2.0 * np.pi * centre_hz / sample_rate_hz

@@ -146,7 +146,7 @@ class Voices:
         One quantum lies together, so that it stays in the processor's cache from voice to limiter.
         """
         dry = np.empty((block.num_quanta, self._num_backends + 1, QUANTUM_FRAMES), np.float32)
-        first_sample = self._quantum * QUANTUM_FRAMES
+        first_sample = np.int64(self._quantum * QUANTUM_FRAMES)
         _voices_process(self._bank, self._bursts, self._freshness, block, first_sample, dry)
         self._quantum += block.num_quanta
         return dry

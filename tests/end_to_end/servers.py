@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -13,19 +12,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from conftest import missing_tool
 
 START_TIMEOUT_S = 30.0
 
 
-def require_program(name: str, package: str) -> str:
+def require_program(name: str) -> str:
     """Path of an installed program. Where it is missing the test is skipped, or under ``CI=true`` fails."""
     path = shutil.which(name)
     if path is None:
-        reason = f"{name} is not installed (Debian package {package})"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
+        missing_tool(name)
+    return str(path)
 
 
 def free_port() -> int:
@@ -85,11 +82,11 @@ def prometheus_server(
 
     `jobs` says which ``host:port`` are scraped; data that are in ``directory/data`` already are kept, however old.
     """
-    program = require_program("prometheus", "prometheus")
+    program = require_program("prometheus")
     config = directory / "prometheus.yml"
     lines = [f"global: {{scrape_interval: {scrape_interval}, scrape_timeout: {scrape_interval}}}", "scrape_configs:"]
     for job, targets in (jobs or {}).items():
-        lines += [f"  - job_name: {job}", f"    static_configs: [{{targets: [{', '.join(map(repr, targets))}]}}]"]
+        lines += [f"  - job_name: {job!r}", f"    static_configs: [{{targets: [{', '.join(map(repr, targets))}]}}]"]
     config.write_text("\n".join(lines if jobs else lines[:1]) + "\n")
     address = f"127.0.0.1:{free_port()}"
     command = [
@@ -106,7 +103,7 @@ def prometheus_server(
 
 def import_openmetrics(directory: Path, text_file: Path) -> None:
     """Write an OpenMetrics file with times into ``directory/data``, as a server left it."""
-    promtool = require_program("promtool", "prometheus")
+    promtool = require_program("promtool")
     command = [promtool, "tsdb", "create-blocks-from", "openmetrics", str(text_file), str(directory / "data")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode != 0:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.parser import text_string_to_metric_families
+from servers import free_port, import_openmetrics, prometheus_server, wait_until
 
 from sonify.errors import ReaderError
 from sonify.metrics.bands import LatencyBands, quantile_s
 from sonify.metrics.recording import Recording
 from sonify.readers.prometheus import PrometheusSource, open_prometheus
-from sonify.readers.signals import load_signals
+from sonify.readers.signals import Signals, load_signals, parse_matchers
+from sonify.simulation.server import LiveSimulation, MetricsServer
+from sonify.simulation.service import Simulation
 
-sys.path.insert(0, str(Path(__file__).parent))
-from servers import free_port, import_openmetrics, prometheus_server, wait_until
+Counters = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 RATE = {"rust": 40.0, "go": 12.0}
 LATENCY_S = {"rust": 0.02, "go": 0.4}
@@ -78,11 +81,42 @@ class Service:
         self._server_thread.join()
 
 
+@contextmanager
+def simulated_service(scenario: str, speed: float) -> Iterator[LiveSimulation]:
+    live = LiveSimulation(Simulation(scenario), speed=speed)
+    server = MetricsServer(("127.0.0.1", 0), live)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    live.port = server.server_address[1]  # type: ignore[attr-defined]
+    try:
+        yield live
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def counters(live: LiveSimulation) -> tuple[float, Counters]:
+    page = live.page()
+    assert page is not None
+    return time.time(), {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+
+
 @dataclass
 class Read:
     service: Service
     recording: Recording
     after_loss: Recording
+    simulated: Recording
+    simulated_counters: list[tuple[float, Counters]]
+
+
+def of_job(job: str) -> Signals:
+    return replace(load_signals("code-live"), matchers=parse_matchers(f'job="{job}"'))
 
 
 def has_data(source: PrometheusSource) -> bool:
@@ -97,26 +131,36 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
     directory = tmp_path_factory.mktemp("prometheus")
     service = Service()
     try:
-        jobs = {"code-live": [f"127.0.0.1:{service.port}"], "unrelated": ["127.0.0.1:1"]}
-        with prometheus_server(directory, jobs, scrape_interval="500ms") as url:
-            source = open_prometheus(f"prometheus+{url}", load_signals("code-live"), step_s=1.0)
-            wait_until(lambda: has_data(source), "the first rates")
-            time.sleep(RUN_S)
-            end_s = time.time()
-            recording = source.read(end_s - RUN_S, end_s)
-            assert source.warnings == []
-            service.stop()
-            wait_until(lambda: not source.read(None, None).fresh[-1], "the lost service shows as stale", 15.0)
-            yield Read(service, recording, source.read(end_s - 3.0, None))
+        with simulated_service("busy", speed=10.0) as live:
+            ports = {"code live": service.port, "simulated": live.port, "nobody": 1}  # type: ignore[attr-defined]
+            jobs = {job: [f"127.0.0.1:{port}"] for job, port in ports.items()}
+            with prometheus_server(directory, jobs, scrape_interval="500ms") as url:
+                yield observe(url, service, live)
     finally:
         service.stop()
 
 
-def settled(recording: Recording) -> slice:
+def observe(url: str, service: Service, live: LiveSimulation) -> Read:
+    source = open_prometheus(f"prometheus+{url}", of_job("code live"), step_s=1.0)
+    simulated = open_prometheus(f"prometheus+{url}", of_job("simulated"), step_s=1.0)
+    wait_until(lambda: has_data(source) and has_data(simulated), "the first rates")
+    counted = [counters(live)]
+    time.sleep(RUN_S)
+    counted.append(counters(live))
+    end_s = time.time()
+    recording = source.read(end_s - RUN_S, end_s)
+    assert source.warnings == []
+    of_simulated = simulated.read(end_s - RUN_S, end_s)
+    service.stop()
+    wait_until(lambda: not source.read(None, None).fresh[-1], "the lost service shows as stale", 15.0)
+    return Read(service, recording, source.read(end_s - 3.0, None), of_simulated, counted)
+
+
+def settled(recording: Recording) -> np.ndarray:
     """Frames whose rate window lies within the run."""
-    first = int(np.flatnonzero(recording.fresh)[0]) + 4
-    assert len(recording) - first >= 5
-    return slice(first, None)
+    rows = np.flatnonzero(recording.fresh)[4:]
+    assert len(rows) >= 5
+    return rows
 
 
 @pytest.mark.parametrize("backend", RATE)
@@ -166,12 +210,39 @@ def test_gauges_and_batches(read: Read) -> None:
 
 
 def test_a_lost_service_is_stale_and_never_zero(read: Read) -> None:
-    assert read.recording.fresh[-1]
-    assert read.after_loss.fresh[0]
+    assert read.recording.fresh.any()
     lost = ~read.after_loss.fresh
     assert lost[-1]
     for column in (read.after_loss.request_rate, read.after_loss.latency_rate, read.after_loss.queue_depth):
         assert np.isnan(column[lost]).all()
+
+
+def test_the_simulated_service_is_read_as_it_counted(read: Read) -> None:
+    recording, rows = read.simulated, settled(read.simulated)
+    (begin_s, before), (end_s, after) = read.simulated_counters
+    assert recording.layout.backends == ("rust", "ts", "go", "csharp", "sql", "julia")
+    for index, backend in enumerate(recording.layout.backends):
+        label = ("backend", backend)
+        grown = {key: value - before[key] for key, value in after.items() if label in key[1]}
+        requests = sum(value for (name, _), value in grown.items() if name == "code_live_requests_total")
+        rate = recording.request_rate[rows, index].mean()
+        assert rate == pytest.approx(requests / (end_s - begin_s), rel=0.15, abs=3.0)
+
+        buckets = sorted(
+            (float(dict(labels)["le"]), value) for (name, labels), value in grown.items() if name.endswith("_bucket")
+        )
+        bounds_s, counts = (np.array(column) for column in zip(*buckets, strict=True))
+        found = int(np.searchsorted(counts, 0.95 * counts[-1]))  # the bucket that holds the 95th of 100
+        pooled = recording.latency_rate[rows, index].mean(axis=0)
+        p95_s = float(quantile_s(pooled, recording.layout.latency_edges_s, 0.95))
+        position = LatencyBands().position
+        assert position(bounds_s[max(found - 1, 0)]) - 1.0 <= position(p95_s) <= position(bounds_s[found]) + 1.0
+
+        per_bucket = np.diff(counts, prepend=0.0).sum()
+        assert pooled.sum() == pytest.approx(per_bucket / (end_s - begin_s), rel=0.15, abs=3.0)
+    assert np.isfinite(recording.queue_depth[rows]).all()
+    assert np.isfinite(recording.glitch_rate[rows]).all()
+    assert np.nansum(recording.batch_rate[rows]) > 0.0
 
 
 # -- three days of history ---------------------------------------------------------------------------------------------

@@ -150,7 +150,7 @@ def test_a_bad_header_names_its_key(tmp_path, change, key):
 def test_what_is_no_recording_is_refused(tmp_path, text):
     path = tmp_path / "x.jsonl"
     path.write_text(text)
-    with pytest.raises(ReaderError, match="x.jsonl"):
+    with pytest.raises(ReaderError, match=r"x\.jsonl"):
         load_recording(path)
 
 
@@ -162,14 +162,14 @@ def test_time_must_rise(tmp_path):
 def test_nan_in_the_file_is_refused(tmp_path):
     path = written(tmp_path, HEADER)
     path.write_text(path.read_text() + '{"t": 1, "queue_depth": NaN}\n')
-    with pytest.raises(ReaderError, match="line 2.*null"):
+    with pytest.raises(ReaderError, match=r"line 2.*null"):
         load_recording(path)
 
 
 def test_damaged_gzip_is_named(tmp_path):
     path = tmp_path / "x.jsonl.gz"
     path.write_bytes(gzip.compress(json.dumps(HEADER).encode() * 50)[:-20])
-    with pytest.raises(ReaderError, match="x.jsonl.gz"):
+    with pytest.raises(ReaderError, match=r"x\.jsonl\.gz"):
         load_recording(path)
 
 

@@ -76,6 +76,7 @@ def test_one_aggregated_query_a_panel() -> None:
 def test_names_with_dots_are_quoted_and_patterns_escaped() -> None:
     assert promql.selector("http.server", parse_matchers('a="b"')) == '{__name__="http.server",a="b"}'
     assert promql.any_of(["a.b", 'c"d']) == '{__name__=~"a\\\\.b|c\\"d"}'
+    assert promql.label_any_of("job", ["code live", "a|b+"]) == '{job=~"code live|a\\\\|b\\\\+"}'
     assert promql.rate_by("x", (), 1.0, ("service.name",)) == (
         'sum by ("service.name") (rate(x{"service.name"!=""}[1000ms]))'
     )
@@ -159,8 +160,9 @@ class FakeServer:
             labels = [("api", self.scrape), ("other", "5m")]
             targets = [{"labels": {"job": job}, "scrapeInterval": scrape} for job, scrape in labels if scrape]
             return {"activeTargets": targets}
-        if path.endswith("/metadata"):
-            return {name: [{}] for name in self.declared if name == fields["metric"]}
+        if path.endswith("/targets/metadata"):
+            assert fields["match_target"] == '{job=~"api"}'
+            return [{"metric": name} for name in self.declared if name == fields["metric"]]
         return {"resultType": "matrix", "result": self._matrix(fields)}
 
     def _matrix(self, fields: dict[str, str]) -> list[dict[str, Any]]:
