@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -72,4 +73,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()  # whoever read our output has gone; nothing is left to say
         sys.exit(EXIT_FAILURE)
     else:
-        sys.exit(result if isinstance(result, int) else 0)
+        _leave(result if isinstance(result, int) else 0)
+
+
+def _leave(exit_code: int) -> NoReturn:
+    """End at once: everything is written, and taking compiler and kernels down in order takes another 0.2 s."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)

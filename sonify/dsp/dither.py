@@ -8,24 +8,30 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sonify.dsp.noise import white
+from sonify.dsp.noise import hash32
 from sonify.kernel import entry
 
 __all__ = ["dither_to_int16"]
 
 _FULL_SCALE = np.float32(32767.0)
-_HALF = np.float32(0.5)
-_SEED_A, _SEED_B = np.uint32(0xD17E4A), np.uint32(0xD17E4B)
+_OFFSET = np.float32(32768.5)  # makes rounding down, of what is then positive, rounding to nearest
+_LOW = np.uint32(0xFFFF)
+_STEP = np.float32(2.0**-16)
+_SEED = np.uint32(0xD17E4A)
 
 
 @entry(nogil=True)
 def dither_to_int16(audio: NDArray[np.float32], first_frame: int, out: NDArray[np.int16]) -> None:
-    """Round audio (frames, channels) in [−1, 1] to 16 bits with triangular dither; digital silence stays silent."""
-    frames, channels = audio.shape
-    for frame in range(frames):
-        for channel in range(channels):
-            value = audio[frame, channel] * _FULL_SCALE
-            if value != np.float32(0.0):
-                index = (first_frame + frame) * channels + channel
-                value += _HALF * (white(index, _SEED_A) + white(index, _SEED_B))
-            out[frame, channel] = np.int16(max(-32768.0, min(32767.0, np.floor(value + _HALF))))
+    """Round audio (frames, channels) in [−1, 1] to 16 bits with triangular dither; digital silence stays silent.
+
+    The dither is a hash of the sample's place: both uniform variables are halves of one 32-bit word.
+    """
+    channels = audio.shape[1]
+    flat, target = audio.ravel(), out.ravel()
+    first = np.uint32(first_frame * channels)
+    for i in range(flat.shape[0]):
+        word = hash32(np.uint32(first + np.uint32(i)) ^ _SEED)
+        triangular = np.float32(np.int32((word & _LOW) + (word >> np.uint32(16)))) * _STEP - np.float32(1.0)
+        value = flat[i] * _FULL_SCALE
+        value = value if value == np.float32(0.0) else value + triangular
+        target[i] = np.int16(np.int32(min(max(value + _OFFSET, np.float32(0.0)), np.float32(65535.0))) - 32768)

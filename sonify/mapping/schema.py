@@ -1,7 +1,7 @@
 """Checking TOML against dataclasses: each field of a section states its unit, range and meaning, once.
 
 A section is a frozen dataclass whose fields are made with `quantity`, `choice`, `text` or `curve`. `build_section`
-makes a TOML table into it, and reports anything else as one line: file, key, value, what is allowed, and the nearest key.
+makes a TOML table into it. Anything else is one line of error: file, key, value, what is allowed, and the nearest key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Compressed time: which metric frame sounds when, and what many frames that share one step amount to.
 
 Rates are averaged and states take the worst: ratios, gauges and every latency band over the red limit keep their peak,
-as the peak detector of a spectrum analyzer does, so that a one-minute outage in a day played in a minute is still heard.
+as a spectrum analyzer's peak detector does, so that a one-minute outage in a day played in a minute is still heard.
 """
 
 from __future__ import annotations

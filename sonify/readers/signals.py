@@ -14,7 +14,16 @@ from sonify.errors import PresetError, UsageError
 from sonify.paths import presets_dir
 from sonify.units import parse_duration_s
 
-__all__ = ["LATENCY_UNITS_S", "PANEL_TABLES", "LabelMatcher", "Signal", "Signals", "list_signals", "load_signals", "parse_matchers"]
+__all__ = [
+    "LATENCY_UNITS_S",
+    "PANEL_TABLES",
+    "LabelMatcher",
+    "Signal",
+    "Signals",
+    "list_signals",
+    "load_signals",
+    "parse_matchers",
+]
 
 LATENCY_UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 PANEL_TABLES = ("requests", "errors", "fallbacks", "glitches", "latency", "batch", "queue", "active")

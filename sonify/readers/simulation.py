@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -157,6 +157,8 @@ class SimulationSource:
         As for `simulate_recording`.
     seed : int
         Of all randomness.
+    warnings : list of str
+        Always empty: a simulation is sure of itself.
     """
 
     scenario: str
@@ -164,6 +166,7 @@ class SimulationSource:
     interval_s: float | None = None
     start_s: float | None = None
     seed: int = 0
+    warnings: list[str] = field(default_factory=list)
 
     def read(self, since_s: float | None, until_s: float | None) -> Recording:
         """Simulate the whole, and keep the frames in range (Unix s)."""
