@@ -28,7 +28,7 @@ class Engine:
     mapper : Mapper
         Whose scores will come; it knows the preset, the backends and the pitches.
     seed : int
-        Decides all that is random: start phases, noise, when in a step bursts begin.
+        Decides all that is random: noise, and when in a step bursts begin.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Engine:
     """
 
     def __init__(self, mapper: Mapper, *, seed: int = 0) -> None:
-        self._voices = Voices(mapper.preset, mapper.frequencies_hz, len(mapper.backends), seed=seed)
+        self._voices = Voices(mapper, seed=seed)
         self.chain = Chain(mapper)
 
     def block(self, scores: list[tuple[Score, int]]) -> ScoreBlock:

@@ -105,6 +105,7 @@ def render(
     preset = load_sound_preset(sound)
     recording = _read(source, signals, since, until, say).on_bands(preset.bands.latency_bands)
     watch.lap("read")
+    recording = _give_voices(recording, preset, say)
     timeline = _lay_out(recording, preset, length_s, factor)
     say(_describe(recording, timeline))
     for note in _notes(recording, preset):
@@ -133,18 +134,23 @@ def _read(source: str, signals: str, since: str | None, until: str | None, say: 
     return recording
 
 
+def _give_voices(recording: Recording, preset: SoundPreset, say: Any) -> Recording:
+    """Merge the backends that get no voice of their own."""
+    from sonify.mapping.voicing import choose_voices, fold_backends
+
+    kept = choose_voices(recording, preset.limits, preset.arrangement.voices)
+    if len(kept) < recording.layout.num_backends:
+        say(f"{len(kept)} of {recording.layout.num_backends} backends have their own voice; the rest share one")
+    return fold_backends(recording, kept)
+
+
 def _lay_out(recording: Recording, preset: SoundPreset, length_s: float | None, speed: float | None) -> Timeline:
-    from sonify.mapping.timeline import lay_out
+    from sonify.mapping.timeline import lay_out_for
 
     duration_s = recording.duration_s
     if length_s is None and speed is None:
         length_s = _DEFAULT_LENGTH_S if duration_s > _LONGEST_IN_REAL_TIME_S else duration_s
-    return lay_out(
-        recording,
-        speed=speed if speed is not None else duration_s / (length_s or duration_s),
-        shortest_step_s=preset.motion.step,
-        red_latency_s=preset.limits["latency_p95"].red,
-    )
+    return lay_out_for(preset, recording, speed if speed is not None else duration_s / (length_s or duration_s))
 
 
 def _describe(recording: Recording, timeline: Timeline) -> str:
@@ -198,15 +204,16 @@ def _render(
     from sonify.dsp.quantum import QUANTUM_FRAMES, SAMPLE_RATE_HZ
     from sonify.engine import Engine
     from sonify.mapping.mapper import Mapper, learn_baseline
+    from sonify.mapping.scorer import Scorer
     from sonify.outputs.audio_file import AudioFile
     from sonify.outputs.metering import MeterSink
     from sonify.runner import render_offline
 
     watch.lap("load kernels")
-    mapper = Mapper(preset, recording.layout.backends, learn_baseline(recording))
+    layout = recording.layout
+    mapper = Mapper(preset, layout.backends, learn_baseline(recording), num_batch_bands=layout.num_batch_bands)
     engine = Engine(mapper, seed=seed)
     meter = MeterSink(SAMPLE_RATE_HZ, 2)
-    steps = ((mapper.score(step.frame, step.glitch_count), step.num_quanta) for step in timeline.steps())
     num_frames = timeline.num_quanta * QUANTUM_FRAMES
     watch.lap("set up")
     file = AudioFile(output, sample_rate_hz=SAMPLE_RATE_HZ, num_channels=2, depth=depth, num_frames=num_frames)
@@ -215,7 +222,7 @@ def _render(
     with bar, file:
         render_offline(
             engine,
-            steps,
+            Scorer(mapper).all(timeline.steps()),
             num_quanta=timeline.num_quanta,
             sinks=(meter, file),
             threads=threads,

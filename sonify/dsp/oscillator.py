@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sonify.kernel import kernel
 
-__all__ = ["FIRST_OVERTONE", "NUM_OVERTONES", "overtone_weights", "phase_increment", "quadrature"]
+__all__ = ["FIRST_OVERTONE", "NUM_OVERTONES", "overtone_weights", "phase_increment", "quadrature", "sine"]
 
 FIRST_OVERTONE = 2
 NUM_OVERTONES = 4
@@ -62,6 +62,14 @@ def overtone_weights(frequency_hz: ArrayLike, rolloff_db: float) -> NDArray[np.f
     gains /= np.sqrt(np.sum(gains**2))
     overtone_hz = frequency[:, None] * (FIRST_OVERTONE + np.arange(NUM_OVERTONES))
     return np.asarray(np.where(overtone_hz < _HIGHEST_HZ, gains, 0.0), dtype=np.float32)
+
+
+@kernel
+def sine(phase: np.uint32) -> np.float32:
+    """Sine of one phase in 1/2³² turns."""
+    x = np.float32(np.int32(phase)) * _RADIANS
+    u = x * x
+    return x * (_S0 + u * (_S1 + u * (_S2 + u * (_S3 + u * (_S4 + u * (_S5 + u * _S6))))))
 
 
 @kernel

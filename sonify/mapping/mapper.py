@@ -8,13 +8,18 @@ from numpy.typing import NDArray
 from sonify.mapping.equal_loudness import compensation_db
 from sonify.mapping.preset import NOTE_NAMES, SoundPreset
 from sonify.mapping.scales import band_frequencies_hz, frequency_hz_of_note
-from sonify.mapping.score import Score
+from sonify.mapping.score import Alarm, Score
 from sonify.metrics.frame import MetricFrame
+from sonify.metrics.panels import State
 from sonify.metrics.recording import Recording
+from sonify.units import gain_from_db
 
 __all__ = ["Mapper", "learn_baseline", "partial_frequencies_hz"]
 
 Array = NDArray[np.float64]
+
+
+OFF_DB = -90.0  # the lowest level that a preset may name means: off
 
 
 def partial_frequencies_hz(preset: SoundPreset) -> Array:
@@ -55,11 +60,21 @@ class Mapper:
         Their order is that of the score's rows.
     baseline : array (backends, latency_bands) or None
         Normal rates in 1/s (`learn_baseline`); the preset's own wins; None: nothing recedes.
+    num_batch_bands : int
+        How many batch size bands the frames have.
     """
 
-    def __init__(self, preset: SoundPreset, backends: tuple[str, ...], baseline: Array | None = None) -> None:
+    def __init__(
+        self,
+        preset: SoundPreset,
+        backends: tuple[str, ...],
+        baseline: Array | None = None,
+        *,
+        num_batch_bands: int = 0,
+    ) -> None:
         self.preset = preset
         self.backends = backends
+        self.num_batch_bands = num_batch_bands
         self.frequencies_hz = partial_frequencies_hz(preset)
         level = preset.level
         self._centres_s = preset.bands.latency_bands.centres_s
@@ -81,20 +96,56 @@ class Mapper:
                 rates[row, :-1] = self.preset.baseline[backend]
         return rates
 
-    def score(self, frame: MetricFrame, glitch_count: Array) -> Score:
-        """Map one frame; `glitch_count` (backends,) are the glitches that fall into its step."""
+    def score(self, frame: MetricFrame, glitch_count: Array, alarms: tuple[Alarm, ...] = ()) -> Score:
+        """Map one frame; `glitch_count` (backends,) are the glitches that fall into its step, `alarms` begin with it."""
         return Score(
             partial_gain=self.partial_gain(frame),
             overtone_gain=_on_curve(frame.fallback_ratio, self.preset.overtones.amount),
             roughness_depth=_on_curve(frame.error_ratio, self.preset.roughness.depth),
+            emphasis_gain=self._emphasis_gain(frame),
             glitch_count=np.maximum(np.nan_to_num(glitch_count, nan=0.0, posinf=0.0, neginf=0.0), 0.0),
+            pulse_hz=float(_on_curve(np.array(frame.queue_depth), self.preset.gauges.pulse_rate)),
+            pulse_gain=self._pulse_gain(frame.queue_depth),
+            sub_gain=self._sub_gain(frame.active_requests),
+            drum_gain=self._drum_gain(frame.batch_rate),
+            alarms=alarms,
             fresh=frame.fresh,
         )
 
+    def _emphasis_gain(self, frame: MetricFrame) -> Array:
+        """Backends in the red come forward, the others step back."""
+        limits, arrangement = self.preset.limits, self.preset.arrangement
+        red = (limits["latency_p95"].states(frame.latency_quantile_s(0.95)) == State.RED) | (
+            limits["error_ratio"].states(frame.error_ratio) == State.RED
+        )
+        if not red.any():
+            return np.ones(len(red))
+        return np.asarray(10.0 ** (np.where(red, arrangement.forward, -arrangement.duck) / 20.0))
+
+    def _pulse_gain(self, queue_depth: float) -> float:
+        """A queue under one is heard as less of a pulse, not as a sudden one."""
+        gauges = self.preset.gauges
+        if np.isnan(queue_depth) or gauges.pulse_level <= OFF_DB:
+            return 0.0
+        return float(np.clip(queue_depth, 0.0, 1.0)) * gain_from_db(gauges.pulse_level)
+
+    def _sub_gain(self, active_requests: float) -> float:
+        gauges = self.preset.gauges
+        count = np.nan_to_num(active_requests, nan=0.0, posinf=0.0)
+        return float(_power_law(np.array(count / 10.0), gauges.sub_level, gauges.sub_slope, gauges.top))
+
+    def _drum_gain(self, batch_rate: Array) -> Array:
+        gauges = self.preset.gauges
+        rate = np.nan_to_num(batch_rate, nan=0.0, posinf=0.0)
+        return _power_law(rate, gauges.drum_level, gauges.drum_slope, gauges.top)
+
     def partial_gain(self, frame: MetricFrame) -> Array:
-        """Linear gain of each partial, shape (backends, partials)."""
-        unmeasured = np.isnan(frame.latency_rate).all(axis=1)
-        rate_only = np.where(unmeasured, frame.request_rate, 0.0)
+        """Linear gain of each partial, shape (backends, partials).
+
+        Traffic for which no latency came in, whether none is measured or none was finished, is on the last partial.
+        """
+        no_latency = ~(np.nansum(frame.latency_rate, axis=1) > 0.0)
+        rate_only = np.where(no_latency, frame.request_rate, 0.0)
         rate = np.nan_to_num(np.column_stack([frame.latency_rate, rate_only]), nan=0.0, posinf=0.0)
         return self._gain(np.maximum(rate, 0.0))
 
@@ -119,6 +170,14 @@ class Mapper:
         position = float(bands.position(latency_s))
         log_frequency = np.log(self.frequencies_hz[:-1])
         return float(np.exp(np.interp(position, np.arange(bands.count), log_frequency)))
+
+
+def _power_law(ratio: Array, level_db: float, slope_db: float, top_db: float) -> Array:
+    """Gain at `level_db` for a ratio of 1, rising by `slope_db` per decade up to `top_db`; 0 for nothing."""
+    if level_db <= OFF_DB:
+        return np.zeros_like(ratio)
+    gain = gain_from_db(level_db) * np.maximum(ratio, 0.0) ** (slope_db / 20.0)
+    return np.asarray(np.minimum(gain, gain_from_db(top_db)))
 
 
 def _on_curve(values: Array, points: tuple[tuple[float, float], ...]) -> Array:

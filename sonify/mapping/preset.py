@@ -18,10 +18,13 @@ from sonify.units import parse_quantity
 
 __all__ = [
     "SECTIONS",
+    "Alarms",
+    "Arrangement",
     "Bands",
     "Compressor",
     "Eq",
     "Freshness",
+    "Gauges",
     "Glitches",
     "Level",
     "Limiter",
@@ -100,7 +103,7 @@ class Roughness:
 
     rate: float = quantity(70.0, 30.0, 150.0, "Hz", help="modulation rate")
     depth: tuple[tuple[float, float], ...] = curve(
-        ((0.0, 0.0), (0.01, 0.3), (0.05, 0.7), (0.5, 1.0)), "ratio", 0.0, 1.0, help="error ratio -> depth"
+        ((0.0, 0.0), (0.01, 0.3), (0.05, 0.7), (1.0, 1.0)), "ratio", 0.0, 1.0, help="error ratio -> depth"
     )
 
 
@@ -125,10 +128,57 @@ class Motion:
 
 
 @dataclass(frozen=True, slots=True)
+class Gauges:
+    """Queue depth becomes a pulse, active requests a sub-bass, batch sizes drums."""
+
+    pulse_note: float = quantity(54, 24, 84, help="MIDI note of the queue's pulse; best outside the scale")
+    pulse_level: float = quantity(-34.0, -90.0, -10.0, "dBFS", help="level of the pulse; -90: off")
+    pulse_rate: tuple[tuple[float, float], ...] = curve(
+        ((0.0, 0.0), (1.0, 0.8), (50.0, 3.0), (100.0, 4.5), (1000.0, 12.0)),
+        "",
+        0.0,
+        20.0,
+        help="queue depth -> pulses a second",
+    )
+    sub_note: float = quantity(33, 20, 48, help="MIDI note of the sub-bass")
+    sub_level: float = quantity(-30.0, -90.0, -10.0, "dBFS", help="its level at ten active requests; -90: off")
+    sub_slope: float = quantity(20.0, 1.0, 40.0, "dB", help="dB per decade of active requests")
+    drum_level: float = quantity(-38.0, -90.0, -10.0, "dBFS", help="level of a drum at one batch a second; -90: off")
+    drum_slope: float = quantity(10.0, 1.0, 40.0, "dB", help="dB per decade of the rate of batches")
+    top: float = quantity(-14.0, -60.0, 0.0, "dBFS", help="none of them is ever louder")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Who sounds when."""
+
+    mode: str = choice("sustained", "sustained", "sequenced", help="all at once, or each backend its step in a bar")
+    step: float = quantity(0.3, 0.1, 2.0, "s", help="length of a backend's step in a bar")
+    bed: float = quantity(-60.0, -60.0, 0.0, "dB", help="how much softer all sound between their steps; -60: not at all")
+    pluck: float = quantity(12.0, 0.0, 60.0, "dB", help="how far a plucked step decays")
+    bar: float = quantity(2.0, 0.5, 60.0, "s", help="time between drum figures where nothing is sequenced")
+    voices: int = quantity(12, 1, 64, whole=True, help="most voices; backends beyond share the last one")
+    forward: float = quantity(3.0, 0.0, 12.0, "dB", help="how far a backend in the red comes forward")
+    duck: float = quantity(3.0, 0.0, 24.0, "dB", help="how far the others step back while one is in the red")
+    habituation: float = quantity(6.0, 0.0, 24.0, "dB", help="how far the sound fades while nothing changes; 0: never")
+    habituation_time: float = quantity(600.0, 10.0, 7200.0, "s", help="how long that takes")
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """Crossing a limit plays an earcon: its own rhythm per panel, rising for worse, falling for recovered."""
+
+    level: float = quantity(-22.0, -90.0, -6.0, "dBFS", help="level of an earcon; -90: off")
+    hysteresis: float = quantity(0.1, 0.0, 0.5, "ratio", help="share under the limit at which a panel has recovered")
+    repeat: float = quantity(10.0, 1.0, 3600.0, "s", help="time after which an alarm that stands is repeated")
+    repeats: int = quantity(2, 0, 100, whole=True, help="how often at most, unless acknowledged")
+
+
+@dataclass(frozen=True, slots=True)
 class Freshness:
     """Whether data is coming in must always be heard."""
 
-    pilot_level: float = quantity(-54.0, -90.0, -20.0, "dBFS", help="level of the tick while data is fresh; -90: off")
+    pilot_level: float = quantity(-50.0, -90.0, -20.0, "dBFS", help="level of the tick while data is fresh; -90: off")
     pilot_period: float = quantity(1.0, 0.3, 60.0, "s", help="time between ticks")
     stale_level: float = quantity(-26.0, -50.0, -6.0, "dBFS", help="level of the motif while the source is lost")
     stale_period: float = quantity(2.0, 1.0, 60.0, "s", help="time between motifs")
@@ -185,6 +235,9 @@ SECTIONS: dict[str, type] = {
     "roughness": Roughness,
     "glitches": Glitches,
     "motion": Motion,
+    "gauges": Gauges,
+    "arrangement": Arrangement,
+    "alarms": Alarms,
     "freshness": Freshness,
     "compressor": Compressor,
     "reverb": Reverb,
@@ -222,6 +275,9 @@ class SoundPreset:
     roughness: Roughness = dataclasses.field(default_factory=Roughness)
     glitches: Glitches = dataclasses.field(default_factory=Glitches)
     motion: Motion = dataclasses.field(default_factory=Motion)
+    gauges: Gauges = dataclasses.field(default_factory=Gauges)
+    arrangement: Arrangement = dataclasses.field(default_factory=Arrangement)
+    alarms: Alarms = dataclasses.field(default_factory=Alarms)
     freshness: Freshness = dataclasses.field(default_factory=Freshness)
     eq: tuple[Eq, ...] = ()
     compressor: Compressor = dataclasses.field(default_factory=Compressor)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Score"]
+__all__ = ["Alarm", "Score"]
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A limit that was crossed: which panel, and whether it got worse or recovered."""
+
+    panel: str
+    worse: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +33,18 @@ class Score:
         Gain of overtones 2–5, summed, against the fundamentals; 0 is none.
     roughness_depth : array (backends,)
         Depth of the amplitude modulation, 0–1.
+    emphasis_gain : array (backends,)
+        Linear gain of the whole voice: over 1 comes forward, under 1 steps back.
     glitch_count : array (backends,)
         Glitches that fall into this step; a fraction is carried on to the next.
+    pulse_hz, pulse_gain : float
+        Tempo and level of the queue's pulse.
+    sub_gain : float
+        Level of the sub-bass, the active requests.
+    drum_gain : array (batch_bands,)
+        Level of each drum, small batches to large.
+    alarms : tuple of Alarm
+        Limits crossed as this step begins.
     fresh : bool
         False while the source is lost: the pilot stops and the stale motif plays.
     """
@@ -34,5 +52,11 @@ class Score:
     partial_gain: Array
     overtone_gain: Array
     roughness_depth: Array
+    emphasis_gain: Array
     glitch_count: Array
-    fresh: bool
+    pulse_hz: float = 0.0
+    pulse_gain: float = 0.0
+    sub_gain: float = 0.0
+    drum_gain: Array = field(default_factory=lambda: np.zeros(0))
+    alarms: tuple[Alarm, ...] = ()
+    fresh: bool = True

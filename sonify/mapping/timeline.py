@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonify.dsp.quantum import CONTROL_RATE_HZ
+from sonify.mapping.bars import bar_quanta
+from sonify.mapping.preset import SoundPreset
 from sonify.metrics.frame import MetricFrame
 from sonify.metrics.recording import Recording
 
-__all__ = ["Step", "Timeline", "lay_out"]
+__all__ = ["Step", "Timeline", "lay_out", "lay_out_for"]
 
 Array = NDArray[np.float64]
 
@@ -84,7 +86,9 @@ class Timeline:
                 yield Step(self.recording.frame(row), self.glitch_count[row], start, end - start)
 
 
-def lay_out(recording: Recording, *, speed: float, shortest_step_s: float, red_latency_s: float) -> Timeline:
+def lay_out(
+    recording: Recording, *, speed: float, shortest_step_s: float, red_latency_s: float, on_grid: bool = False
+) -> Timeline:
     """Lay a recording out over time.
 
     Parameters
@@ -97,27 +101,45 @@ def lay_out(recording: Recording, *, speed: float, shortest_step_s: float, red_l
         No step is shorter than this; frames that would be share one.
     red_latency_s : float
         Bands slower than this keep their peak instead of their average.
+    on_grid : bool
+        Whether steps may only begin at multiples of `shortest_step_s`, as bars do.
     """
     frame_s = recording.layout.interval_s / speed
     if round(frame_s * CONTROL_RATE_HZ) >= round(shortest_step_s * CONTROL_RATE_HZ):
-        return _one_step_a_frame(recording, speed)
+        return _one_step_a_frame(recording, speed, round(shortest_step_s * CONTROL_RATE_HZ) if on_grid else 1)
     return _frames_share_steps(recording, speed, shortest_step_s, red_latency_s)
+
+
+def lay_out_for(preset: SoundPreset, recording: Recording, speed: float) -> Timeline:
+    """Lay a recording out as a preset's arrangement needs it: by bars where backends are sequenced."""
+    sequenced = preset.arrangement.mode == "sequenced"
+    bar_s = bar_quanta(preset.arrangement, recording.layout.num_backends) / CONTROL_RATE_HZ
+    return lay_out(
+        recording,
+        speed=speed,
+        shortest_step_s=bar_s if sequenced else preset.motion.step,
+        red_latency_s=preset.limits["latency_p95"].red,
+        on_grid=sequenced,
+    )
 
 
 def _quantum(recording: Recording, t: Array, speed: float) -> NDArray[np.int64]:
     return np.asarray(np.rint((t - recording.start_s) / speed * CONTROL_RATE_HZ), dtype=np.int64)
 
 
-def _one_step_a_frame(recording: Recording, speed: float) -> Timeline:
+def _one_step_a_frame(recording: Recording, speed: float, grid_quanta: int) -> Timeline:
     ends = _quantum(recording, recording.t, speed)
+    begins = _quantum(recording, recording.t - recording.layout.interval_s, speed)
+    total = int(ends[-1])
+    ends, begins = ((quanta + grid_quanta // 2) // grid_quanta * grid_quanta for quanta in (ends, begins))
     starts, rows = [0], []
     for row, gap in enumerate(recording.gap_before):
         if gap:
             rows.append(-1)
-            begin = recording.t[row : row + 1] - recording.layout.interval_s
-            starts.append(int(_quantum(recording, begin, speed)[0]))
+            starts.append(int(begins[row]))
         rows.append(row)
         starts.append(int(ends[row]))
+    starts[-1] = max(total, starts[-2] + 1)
     glitches = np.nan_to_num(recording.glitch_rate) * recording.layout.interval_s
     return Timeline(recording, glitches, np.asarray(starts), np.asarray(rows), speed)
 

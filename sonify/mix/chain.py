@@ -1,6 +1,7 @@
 """The chain: buses are filtered and panned, then EQ, compressor, reverb and limiter follow; one compiled call.
 
-Freshness joins before the limiter: no tuning filter can hide that a source is lost.
+The last two buses are gauges, which join before the EQ, and signals, which join before the limiter: no tuning filter can
+hide that a source is lost.
 """
 
 from __future__ import annotations
@@ -89,9 +90,9 @@ def _add_centre(bus: Float32, mix: Float32) -> None:
 
 @entry(nogil=True)
 def _chain_process(dry: Float32, settings: ChainSettings, state: ChainState, out: Float32) -> None:
-    """Mix dry buses (quanta, backends + 1, quantum), which are used up, into `out` (quanta × quantum, 2)."""
+    """Mix dry buses (quanta, backends + 2, quantum), which are used up, into `out` (quanta × quantum, 2)."""
     num_quanta, num_buses, frames = dry.shape
-    num_backends = num_buses - 1
+    num_backends = num_buses - 2
     mix = np.empty((2, frames), np.float32)
     send = np.empty((2, frames), np.float32)
     for q in range(num_quanta):
@@ -119,6 +120,7 @@ def _chain_process(dry: Float32, settings: ChainSettings, state: ChainState, out
         mix[:] = np.float32(0.0)
         for backend in range(num_backends):
             _add_panned(buses[backend], settings.pan[backend], mix)
+        _add_centre(buses[num_backends], mix)
         eq_process(mix, settings.eq, state.eq)
         if settings.sidechain[0] < 0:
             send[:] = mix
@@ -128,7 +130,7 @@ def _chain_process(dry: Float32, settings: ChainSettings, state: ChainState, out
             compressor_process(mix, buses[bus : bus + 1], settings.compressor, state.compressor)
         send[:] = mix
         reverb_process(send, mix, settings.reverb, state.reverb)
-        _add_centre(buses[num_backends], mix)
+        _add_centre(buses[num_backends + 1], mix)
         limiter_process(mix, settings.limiter, state.limiter)
         begin = q * frames
         for i in range(frames):
@@ -198,7 +200,7 @@ class Chain:
         self._settings = self._settings._replace(eq=settings)
 
     def process(self, dry: Float32) -> Float32:
-        """Mix dry buses (quanta, backends + 1, quantum frames), which are used up; audio (frames, 2)."""
+        """Mix dry buses (quanta, backends + 2, quantum frames), which are used up; audio (frames, 2)."""
         out = np.empty((len(dry) * QUANTUM_FRAMES, 2), np.float32)
         _chain_process(dry, self._settings, self._state, out)
         return out

@@ -27,7 +27,8 @@ class BandBank(NamedTuple):
 
     `increment` (P,), `weights` (P, 4) overtone gains, `turn_cos` and `turn_sin` (B, P) start phases, `gain` (B, P),
     `overtone` (B,) and `roughness` (B,) what the last quantum ended with, `coefficient` (1,) share of the way to a
-    target gone in one quantum, `roughness_increment` (1,), `scratch` (4, quantum).
+    target gone in one quantum, `roughness_increment` (1,), `envelope` (bar + 1, B) gain of each voice at the borders of
+    the bar's quanta, `scratch` (4, quantum).
     """
 
     increment: NDArray[np.uint32]
@@ -39,24 +40,28 @@ class BandBank(NamedTuple):
     roughness: Float32
     coefficient: Float32
     roughness_increment: NDArray[np.uint32]
+    envelope: Float32
     scratch: Float32
 
 
 def make_band_bank(
     frequencies_hz: NDArray[np.float64],
-    num_backends: int,
+    envelope: Float32,
     *,
     rolloff_db: float,
     roughness_hz: float,
     glide_s: float,
     quantum_frames: int,
     sample_rate_hz: int,
-    seed: int,
 ) -> BandBank:
-    """Make a silent bank. `seed` decides the start phases."""
-    num_partials = len(frequencies_hz)
+    """Make a silent bank; see `BandBank` for the arguments.
+
+    Start phases are fixed, whatever the seed of a render: who knows the preset can tell the partials of one voice from
+    another's at the same pitch.
+    """
+    num_partials, num_backends = len(frequencies_hz), envelope.shape[1]
     phases = np.array(
-        [[seed32(seed, backend, partial) for partial in range(num_partials)] for backend in range(num_backends)]
+        [[seed32(backend, partial) for partial in range(num_partials)] for backend in range(num_backends)]
     ).reshape(num_backends, num_partials)
     radians = phases * (2.0 * np.pi / 2.0**32)
     return BandBank(
@@ -69,6 +74,7 @@ def make_band_bank(
         roughness=np.zeros(num_backends, np.float32),
         coefficient=np.array([1.0 - np.exp(-quantum_frames / sample_rate_hz / glide_s)], np.float32),
         roughness_increment=phase_increment([roughness_hz], sample_rate_hz),
+        envelope=envelope,
         scratch=np.zeros((4, quantum_frames), np.float32),
     )
 
@@ -77,9 +83,11 @@ def make_band_bank(
 def band_bank_quantum(
     bank: BandBank,
     first_sample: np.int64,
+    place_in_bar: np.int64,
     partial_gain: Float32,
     overtone_gain: Float32,
     roughness_depth: Float32,
+    emphasis_gain: Float32,
     out: Float32,
 ) -> None:
     """Write one quantum of every backend's bus.
@@ -90,26 +98,28 @@ def band_bank_quantum(
         Its gains glide toward the targets; the very first quantum rises from silence.
     first_sample : int
         Sample index of the quantum.
-    partial_gain, overtone_gain, roughness_depth
-        Targets, shapes (B, P), (B,), (B,).
+    place_in_bar : int
+        Quantum of the bar.
+    partial_gain, overtone_gain, roughness_depth, emphasis_gain
+        Targets, shapes (B, P), (B,), (B,), (B,).
     out : array (B or more, quantum)
         The first B rows are overwritten.
     """
     num_backends, num_partials = bank.gain.shape
     frames = out.shape[1]
     per_frame = np.float32(1.0 / frames)
-    share = bank.coefficient[0]
     cosine, sine, over_cosine, over_sine = bank.scratch[0], bank.scratch[1], bank.scratch[2], bank.scratch[3]
     for backend in range(num_backends):
         out[backend, :] = np.float32(0.0)
     for partial in range(num_partials):
         ready = False
         for backend in range(num_backends):
-            target = partial_gain[backend, partial]
-            begin = bank.gain[backend, partial]
-            end = begin + share * (target - begin)
-            if target == np.float32(0.0) and end < _SILENT:
-                end = np.float32(0.0)
+            target = partial_gain[backend, partial] * emphasis_gain[backend]
+            before = bank.gain[backend, partial]
+            now, after = _glide(bank, place_in_bar, backend, before, target)
+            bank.gain[backend, partial] = after
+            begin = now * bank.envelope[place_in_bar, backend]
+            end = after * bank.envelope[place_in_bar + 1, backend]
             if begin == np.float32(0.0) and end == np.float32(0.0):
                 continue
             if not ready:
@@ -117,9 +127,7 @@ def band_bank_quantum(
                     bank.increment[partial], first_sample, bank.weights[partial], cosine, sine, over_cosine, over_sine
                 )
                 ready = True
-            bank.gain[backend, partial] = end
-            over_begin = bank.overtone[backend]
-            over_end = over_begin + share * (overtone_gain[backend] - over_begin)
+            over_now, over_after = _glide(bank, place_in_bar, backend, bank.overtone[backend], overtone_gain[backend])
             _add_partial(
                 out[backend],
                 cosine,
@@ -130,16 +138,34 @@ def band_bank_quantum(
                 bank.turn_sin[backend, partial],
                 begin,
                 (end - begin) * per_frame,
-                begin * over_begin,
-                (end * over_end - begin * over_begin) * per_frame,
+                begin * over_now,
+                (end * over_after - begin * over_now) * per_frame,
             )
     for backend in range(num_backends):
-        bank.overtone[backend] += share * (overtone_gain[backend] - bank.overtone[backend])
-        begin = bank.roughness[backend]
-        end = begin + share * (roughness_depth[backend] - begin)
+        _, bank.overtone[backend] = _glide(bank, place_in_bar, backend, bank.overtone[backend], overtone_gain[backend])
+        begin, end = _glide(bank, place_in_bar, backend, bank.roughness[backend], roughness_depth[backend])
         bank.roughness[backend] = end
         if begin > _SILENT or end > _SILENT:
             _roughen(bank, first_sample, out[backend], begin, (end - begin) * per_frame)
+
+
+@kernel
+def _glide(
+    bank: BandBank, place_in_bar: np.int64, backend: np.int64, value: np.float32, target: np.float32
+) -> tuple[np.float32, np.float32]:
+    """Return a value at the begin and at the end of a quantum.
+
+    Where its envelope is silent a voice takes the target at once, unheard; in a bar with silence between the steps it
+    then keeps it for the whole step, so that a step plays one value.
+    """
+    if bank.envelope[place_in_bar, backend] == np.float32(0.0):
+        return target, target
+    if bank.envelope[0, backend] == np.float32(0.0):
+        return value, value
+    end = value + bank.coefficient[0] * (target - value)
+    if target == np.float32(0.0) and end < _SILENT:
+        end = np.float32(0.0)
+    return value, end
 
 
 @kernel

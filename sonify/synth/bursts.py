@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sonify.dsp.noise import seed32, white
 from sonify.kernel import kernel
 
-__all__ = ["BurstScheduler", "Bursts", "bursts_quantum", "make_bursts"]
+__all__ = ["Bursts", "bursts_quantum", "make_bursts"]
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -80,47 +80,3 @@ def bursts_quantum(bursts: Bursts, first_sample: np.int64, burst_gain: Float32, 
             envelope *= decay
         bursts.envelope[backend] = envelope
         bursts.memory[backend, 0], bursts.memory[backend, 1] = m1, m2
-
-
-class BurstScheduler:
-    """Decide when bursts begin.
-
-    Glitches are counted exactly: what is left of a fraction is carried on to the next step. Bursts of one backend keep
-    a least spacing; where there are more glitches than fit, each burst stands for several, and is louder by 10 dB per
-    decade of their number.
-
-    Parameters
-    ----------
-    num_backends : int
-        Length of the counts.
-    gain : float
-        Linear level of a burst for one glitch.
-    spacing_quanta : int
-        Least time between bursts of one backend.
-    seed : int
-        Decides where in its share of the step a burst begins.
-    """
-
-    def __init__(self, num_backends: int, *, gain: float, spacing_quanta: int, seed: int) -> None:
-        self._carried = np.zeros(num_backends)
-        self._gain = gain
-        self._spacing = spacing_quanta
-        self._seed = seed
-
-    def place(self, glitch_count: Float64, start_quantum: int, num_quanta: int) -> Float32:
-        """Level of the bursts that begin in each quantum of a step, shape (num_quanta, backends); 0: none."""
-        burst_gain = np.zeros((num_quanta, len(glitch_count)), np.float32)
-        self._carried += glitch_count
-        whole = np.floor(self._carried + 1e-9)  # ten times a tenth of a glitch is one
-        self._carried -= whole
-        for backend in np.flatnonzero(whole):
-            glitches = int(whole[backend])
-            bursts = min(glitches, max(num_quanta // self._spacing, 1))
-            share = num_quanta / bursts
-            for index in range(bursts):
-                free = max(share - self._spacing, 0.0)
-                jitter = seed32(self._seed, int(backend), start_quantum, index) / 2**32 * free
-                burst_gain[min(int(index * share + jitter), num_quanta - 1), backend] = self._gain * np.sqrt(
-                    glitches / bursts
-                )
-        return burst_gain
