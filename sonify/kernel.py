@@ -64,7 +64,7 @@ import numba  # noqa: E402  (its cache directory is read at import)
 def _without(*modules: str) -> Iterator[None]:
     """Make modules that are not loaded yet look as if they were not installed."""
     hidden = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # None: an import fails at once
+    sys.modules.update(cast("Any", dict.fromkeys(hidden)))  # None: an import fails at once
     try:
         yield
     finally:
@@ -75,8 +75,8 @@ def _without(*modules: str) -> Iterator[None]:
 def _prepare_compiler() -> None:
     """Load what the compiler needs before its first call.
 
-    It would also look for BLAS (through scipy.linalg) and for cffi functions to call: 0.25 s of imports, a fifth of what
-    rendering a day takes, for what no kernel uses.
+    It would also look for BLAS (through scipy.linalg) and for cffi functions to call: 0.25 s of imports, a fifth of
+    what rendering a day takes, for what no kernel uses.
     """
     from numba.core.registry import cpu_target
 

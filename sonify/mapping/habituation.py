@@ -35,9 +35,7 @@ class Habituation:
     def gain(self, score: Score, duration_s: float) -> float:
         """Linear gain for the step of `score`, which will sound for `duration_s`."""
         now_db = 20.0 * np.log10(
-            np.maximum(
-                np.concatenate([score.partial_gain.ravel(), score.overtone_gain, score.roughness_depth]), _FLOOR
-            )
+            np.maximum(np.concatenate([score.partial_gain.ravel(), score.overtone_gain, score.roughness_depth]), _FLOOR)
         )
         if self._heard is None or bool(np.any(np.abs(now_db - self._heard) > _CHANGE_DB)) or score.alarms:
             self._unchanged_s, self._heard = 0.0, now_db

@@ -97,7 +97,7 @@ class Mapper:
         return rates
 
     def score(self, frame: MetricFrame, glitch_count: Array, alarms: tuple[Alarm, ...] = ()) -> Score:
-        """Map one frame; `glitch_count` (backends,) are the glitches that fall into its step, `alarms` begin with it."""
+        """Map one frame; `glitch_count` (backends,) are the glitches of its step, and `alarms` begin with it."""
         return Score(
             partial_gain=self.partial_gain(frame),
             overtone_gain=_on_curve(frame.fallback_ratio, self.preset.overtones.amount),
@@ -123,7 +123,7 @@ class Mapper:
         return np.asarray(10.0 ** (np.where(red, arrangement.forward, -arrangement.duck) / 20.0))
 
     def _pulse_gain(self, queue_depth: float) -> float:
-        """A queue under one is heard as less of a pulse, not as a sudden one."""
+        """Fade the pulse in below a depth of one: a queue never begins with a jump."""
         gauges = self.preset.gauges
         if np.isnan(queue_depth) or gauges.pulse_level <= OFF_DB:
             return 0.0

@@ -154,7 +154,9 @@ class Arrangement:
 
     mode: str = choice("sustained", "sustained", "sequenced", help="all at once, or each backend its step in a bar")
     step: float = quantity(0.3, 0.1, 2.0, "s", help="length of a backend's step in a bar")
-    bed: float = quantity(-60.0, -60.0, 0.0, "dB", help="how much softer all sound between their steps; -60: not at all")
+    bed: float = quantity(
+        -60.0, -60.0, 0.0, "dB", help="how much softer all sound between their steps; -60: not at all"
+    )
     pluck: float = quantity(12.0, 0.0, 60.0, "dB", help="how far a plucked step decays")
     bar: float = quantity(2.0, 0.5, 60.0, "s", help="time between drum figures where nothing is sequenced")
     voices: int = quantity(12, 1, 64, whole=True, help="most voices; backends beyond share the last one")

@@ -83,7 +83,7 @@ def make_band_bank(
 def band_bank_quantum(
     bank: BandBank,
     first_sample: np.int64,
-    place_in_bar: np.int64,
+    place_in_bar: int,
     partial_gain: Float32,
     overtone_gain: Float32,
     roughness_depth: Float32,
@@ -151,7 +151,7 @@ def band_bank_quantum(
 
 @kernel
 def _glide(
-    bank: BandBank, place_in_bar: np.int64, backend: np.int64, value: np.float32, target: np.float32
+    bank: BandBank, place_in_bar: int, backend: int, value: np.float32, target: np.float32
 ) -> tuple[np.float32, np.float32]:
     """Return a value at the begin and at the end of a quantum.
 

@@ -17,8 +17,8 @@ Float32 = NDArray[np.float32]
 class ClipPlayer(NamedTuple):
     """Clips and state; C clips.
 
-    `samples` all clips one after the other, `begin` (C + 1,) where each begins, `bus` (C,) 0 for the gauges' bus and 1 for
-    the signals', `position` (C,) frames played, −1 when silent, `gain` (C,) of the one playing.
+    `samples` all clips one after the other, `begin` (C + 1,) where each begins, `bus` (C,) 0 for the gauges' bus and 1
+    for the signals', `position` (C,) frames played, −1 when silent, `gain` (C,) of the one playing.
     """
 
     samples: Float32

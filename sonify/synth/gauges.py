@@ -21,8 +21,8 @@ _PULSE, _SUB = range(2)
 class Gauges(NamedTuple):
     """Pitches and state.
 
-    `increment` (2,) of pulse and sub-bass, `turns` (1,) phase of the pulse's tremolo in turns, `gain` (2,) what the last
-    quantum ended with, `coefficient` (1,) share of the way to a target gone in one quantum.
+    `increment` (2,) of pulse and sub-bass, `turns` (1,) phase of the pulse's tremolo in turns, `gain` (2,) what the
+    last quantum ended with, `coefficient` (1,) share of the way to a target gone in one quantum.
     """
 
     increment: NDArray[np.uint32]
@@ -31,9 +31,7 @@ class Gauges(NamedTuple):
     coefficient: Float32
 
 
-def make_gauges(
-    *, pulse_hz: float, sub_hz: float, glide_s: float, quantum_frames: int, sample_rate_hz: int
-) -> Gauges:
+def make_gauges(*, pulse_hz: float, sub_hz: float, glide_s: float, quantum_frames: int, sample_rate_hz: int) -> Gauges:
     """Make silent gauges; the arguments are the pitches."""
     return Gauges(
         increment=phase_increment([pulse_hz, sub_hz], sample_rate_hz),

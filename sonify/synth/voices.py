@@ -26,12 +26,13 @@ __all__ = ["ScoreBlock", "Voices"]
 
 Float32 = NDArray[np.float32]
 
-class ScoreBlock(NamedTuple):
-    """Scores of some steps, and which of them sounds in each quantum; S steps, Q quanta, B backends, P partials, C clips.
 
-    `partial_gain` (S, B, P), `overtone_gain`, `roughness_depth` and `emphasis_gain` (S, B), `gauges` (S, 3) pulse tempo in
-    Hz, pulse gain, sub-bass gain, `step` (Q,) index into these, `burst_gain` (Q, B) and `clip_gain` (Q, C) levels of
-    what begins with a quantum.
+class ScoreBlock(NamedTuple):
+    """Scores of some steps, and which of them sounds in each quantum.
+
+    With S steps, Q quanta, B backends, P partials and C clips: `partial_gain` (S, B, P), `overtone_gain`,
+    `roughness_depth` and `emphasis_gain` (S, B), `gauges` (S, 3) pulse tempo in Hz, pulse gain, sub-bass gain, `step`
+    (Q,) index into these, `burst_gain` (Q, B) and `clip_gain` (Q, C) levels of what begins with a quantum.
     """
 
     partial_gain: Float32

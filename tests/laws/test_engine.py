@@ -129,13 +129,13 @@ def test_offline_takes_the_limiters_latency_away():
 
 
 def test_silence_in_silence_out():
-    silence = Score(np.zeros((3, 25)), np.zeros(3), np.zeros(3), np.zeros(3), fresh=True)
+    silence = Score(np.zeros((3, 25)), *np.zeros((4, 3)))
     assert not engine().render([(silence, 300)]).any()
 
 
 def test_a_tail_decays_to_silence():
     loud = Mapper(PRESET, BACKENDS).score(frame(np.full((3, 24), 5.0)), np.full(3, 2.0))
-    silence = Score(np.zeros((3, 25)), np.zeros(3), np.zeros(3), np.zeros(3), fresh=True)
+    silence = Score(np.zeros((3, 25)), *np.zeros((4, 3)))
     audio = engine().render([(loud, 100), (silence, 1500)])
     seconds = audio.reshape(16, SAMPLE_RATE_HZ, 2)
     levels = np.abs(seconds).max(axis=(1, 2))
@@ -155,7 +155,11 @@ def test_the_ceiling_holds_and_nothing_is_not_a_number(seed, gain):
                 rng.random((3, 25)) * gain,
                 rng.random(3) * 2,
                 rng.random(3),
+                rng.random(3) * 4,
                 rng.random(3) * 5,
+                pulse_hz=rng.random() * 20,
+                pulse_gain=rng.random() * gain,
+                sub_gain=rng.random() * gain,
                 fresh=bool(rng.integers(2)),
             ),
             int(rng.integers(1, 30)),

@@ -1,5 +1,7 @@
 """Laws of the voices: what a score asks for is what is in the spectrum, and nothing else."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,27 +9,30 @@ from hypothesis import strategies as st
 
 from sonify.dsp.oscillator import phase_increment
 from sonify.dsp.quantum import CONTROL_RATE_HZ, QUANTUM_FRAMES, SAMPLE_RATE_HZ
-from sonify.mapping.mapper import partial_frequencies_hz
-from sonify.mapping.preset import SoundPreset
-from sonify.mapping.score import Score
-from sonify.synth.bursts import BurstScheduler
+from sonify.mapping.bars import bar_quanta, envelopes
+from sonify.mapping.mapper import Mapper, partial_frequencies_hz
+from sonify.mapping.preset import Arrangement, Freshness, SoundPreset
+from sonify.mapping.score import Alarm, Score
+from sonify.metrics.panels import PANELS
+from sonify.synth.burst_scheduler import BurstScheduler
 from sonify.synth.voices import Voices
 
-PRESET = SoundPreset()
+PRESET = dataclasses.replace(SoundPreset(), freshness=Freshness(pilot_level=-90.0))
 FREQUENCIES_HZ = partial_frequencies_hz(PRESET)
 NUM_PARTIALS = len(FREQUENCIES_HZ)
 
 
-def voices(num_backends=1, seed=0, preset=PRESET):
-    return Voices(preset, FREQUENCIES_HZ, num_backends, seed=seed)
+def voices(num_backends=1, seed=0, preset=PRESET, num_drums=0):
+    mapper = Mapper(preset, tuple(f"b{i}" for i in range(num_backends)), num_batch_bands=num_drums)
+    return Voices(mapper, seed=seed)
 
 
-def score(num_backends=1, partial=None, gain=0.1, overtone=0.0, roughness=0.0, glitches=0.0, fresh=True):
+def score(num_backends=1, partial=None, gain=0.1, overtone=0.0, roughness=0.0, glitches=0.0, **rest):
     partial_gain = np.zeros((num_backends, NUM_PARTIALS))
     if partial is not None:
         partial_gain[:, partial] = gain
-    filled = [np.full(num_backends, value, float) for value in (overtone, roughness, glitches)]
-    return Score(partial_gain, *filled, fresh=fresh)
+    filled = [np.full(num_backends, value, float) for value in (overtone, roughness, 1.0, glitches)]
+    return Score(partial_gain, *filled, **rest)
 
 
 def bus(made, backend=0):
@@ -165,13 +170,13 @@ def test_one_burst_per_glitch(glitches):
 
 @given(st.lists(st.floats(0.0, 3.0), min_size=1, max_size=60), st.integers(0, 1000))
 def test_no_glitch_is_lost_or_invented(counts, seed):
-    scheduler = BurstScheduler(1, gain=1.0, spacing_quanta=12, seed=seed)
+    scheduler = BurstScheduler(Arrangement(), 1, gain=1.0, spacing_quanta=12, seed=seed)
     placed = np.concatenate([scheduler.place(np.array([count]), 100 * i, 100) for i, count in enumerate(counts)])
     assert abs(np.sum(placed[:, 0] > 0) - sum(counts)) <= 1.0 + 1e-6
 
 
 def test_crowded_glitches_merge_into_louder_bursts_of_the_same_power():
-    scheduler = BurstScheduler(1, gain=0.1, spacing_quanta=12, seed=0)
+    scheduler = BurstScheduler(Arrangement(), 1, gain=0.1, spacing_quanta=12, seed=0)
     placed = scheduler.place(np.array([1000.0]), 0, 120)[:, 0]
     assert np.sum(placed > 0) == 10
     assert np.sum((placed / 0.1) ** 2) == pytest.approx(1000.0, rel=1e-5)
@@ -204,31 +209,181 @@ def test_same_seed_same_bits_other_seed_other_bursts():
 
 # -- freshness -----------------------------------------------------------------------------------------------------
 
-
-def freshness(*states, quanta=300):
-    instrument = voices()
-    return instrument.synthesize(instrument.block([(score(fresh=fresh), quanta) for fresh in states]))[:, -1].ravel()
+TICKING = dataclasses.replace(SoundPreset(), freshness=Freshness(pilot_level=-40.0))
 
 
-def test_fresh_ticks_once_a_second_and_stale_does_not():
-    fresh = freshness(True).reshape(3, SAMPLE_RATE_HZ)
-    assert (np.abs(fresh).max(axis=1) > 1e-3).all()
-    assert np.array_equal(fresh[0], fresh[1])
+def signals(*steps, preset=TICKING):
+    """The signals' bus over some steps, each (seconds, what the score holds)."""
+    instrument = voices(preset=preset)
+    block = instrument.block([(score(**values), round(seconds * CONTROL_RATE_HZ)) for seconds, values in steps])
+    return instrument.synthesize(block)[:, -1].ravel()
 
 
-def test_losing_the_source_adds_a_sound():
-    sound = freshness(True, False, True, quanta=100)
-    fresh, stale, again = sound.reshape(3, SAMPLE_RATE_HZ)
+def test_fresh_ticks_once_a_second():
+    seconds = signals((3, {})).reshape(3, SAMPLE_RATE_HZ)
+    assert np.abs(seconds[0]).max() == pytest.approx(0.01, rel=0.3)
+    assert np.array_equal(seconds[0], seconds[1])
+    assert not seconds[:, SAMPLE_RATE_HZ // 10 :].any()
+
+
+def test_losing_the_source_adds_a_sound_and_stops_the_tick():
+    fresh, stale, again = signals((1, {}), (1, {"fresh": False}), (1, {})).reshape(3, SAMPLE_RATE_HZ)
     assert np.std(stale) > 10.0 * np.std(fresh)
     assert np.std(again) < 2.0 * np.std(fresh)
 
 
 def test_a_motif_that_began_is_finished():
     """Even a stale state of 300 ms is heard whole."""
-    short = freshness(False, True, quanta=30)
-    long = freshness(False, quanta=48)
-    assert short[: 30 * QUANTUM_FRAMES] == pytest.approx(long[: 30 * QUANTUM_FRAMES])
-    assert np.abs(short[30 * QUANTUM_FRAMES : 45 * QUANTUM_FRAMES]).max() > 0.01
+    short = signals((0.3, {"fresh": False}), (1, {}), preset=PRESET)
+    long = signals((1.3, {"fresh": False}), preset=PRESET)
+    assert np.array_equal(short, long)
+    assert np.abs(short[round(0.35 * SAMPLE_RATE_HZ) : round(0.45 * SAMPLE_RATE_HZ)]).max() > 0.01
+
+
+def test_the_motif_repeats_while_the_source_is_lost():
+    sound = signals(*[(0.7, {"fresh": False})] * 10, preset=PRESET)
+    onsets = np.abs(sound.reshape(-1, QUANTUM_FRAMES)).max(axis=1) > 1e-4
+    assert np.sum(onsets[1:] & ~onsets[:-1]) + onsets[0] == 4  # 7 s, every 2 s
+
+
+def test_healthy_no_traffic_stale_and_stopped_differ():
+    """Pairwise: the mean spectra of the whole sound differ by more than 20 dB somewhere that is audible."""
+
+    def spectrum(values):
+        instrument = voices(preset=TICKING)
+        made = instrument.synthesize(instrument.block([(score(**values), 400)])).sum(axis=1).ravel()
+        power = np.abs(np.fft.rfft(made.reshape(4, -1), axis=1)) ** 2
+        bands = power.mean(axis=0)[:24_000].reshape(-1, 200).sum(axis=1)
+        return 10 * np.log10(np.maximum(bands, 1e-4))
+
+    states = [spectrum(values) for values in ({"partial": 10, "gain": 0.02}, {}, {"fresh": False}, {})]
+    states[3][:] = -40.0  # the engine stopped: silence
+    for first in range(4):
+        for second in range(first):
+            assert np.abs(states[first] - states[second]).max() > 20.0
+
+
+# -- gauges --------------------------------------------------------------------------------------------------------
+
+
+def gauge(seconds=4, **values):
+    instrument = voices()
+    made = instrument.synthesize(instrument.block([(score(**values), seconds * CONTROL_RATE_HZ)]))
+    return made[:, -2].ravel().astype(float)
+
+
+@pytest.mark.parametrize("tempo_hz", [0.8, 3.0, 4.5, 12.0])
+def test_the_queue_is_a_pulse_of_its_tempo(tempo_hz):
+    sound = gauge(seconds=11, pulse_hz=tempo_hz, pulse_gain=0.1)[SAMPLE_RATE_HZ:]
+    envelope = np.abs(sound).reshape(-1, 480).max(axis=1)
+    spectrum = np.abs(np.fft.rfft(envelope - envelope.mean()))
+    assert np.argmax(spectrum) / 10.0 == pytest.approx(tempo_hz, abs=0.05)
+    assert envelope.max() == pytest.approx(0.1, rel=0.02)
+    assert envelope.min() < 0.01
+
+
+def test_active_requests_are_a_low_tone_of_their_level():
+    sound = gauge(sub_gain=0.05)[SAMPLE_RATE_HZ:]
+    assert amplitude(sound, 55.0) == pytest.approx(0.05, rel=1e-3)
+
+
+@pytest.mark.parametrize("num_drums", [1, 6, 12])
+def test_each_batch_size_has_its_drum_small_is_high_large_is_low(num_drums):
+    centroids, levels = [], []
+    for band in range(num_drums):
+        instrument = voices(num_drums=num_drums)
+        gains = np.zeros(num_drums)
+        gains[band] = 0.1
+        made = instrument.synthesize(instrument.block([(score(drum_gain=gains), 200)]))[:, -2].ravel().astype(float)
+        power = np.abs(np.fft.rfft(made)) ** 2
+        centroids.append(np.sum(power * np.fft.rfftfreq(len(made), 1 / SAMPLE_RATE_HZ)) / power.sum())
+        levels.append(np.abs(made).max())
+    assert np.all(np.diff(centroids) < 0.0)
+    assert np.min(levels) > 0.06
+
+
+@pytest.mark.parametrize("worse", [True, False])
+def test_each_panel_has_its_own_earcon(worse):
+    sounds = [signals((2, {"alarms": (Alarm(panel.name, worse),)}), preset=PRESET).astype(float) for panel in PANELS]
+    for first in range(len(sounds)):
+        assert np.abs(sounds[first]).max() > 0.05
+        for second in range(first):
+            envelopes_of = [np.abs(s).reshape(-1, 960).max(axis=1) > 0.02 for s in (sounds[first], sounds[second])]
+            assert np.sum(envelopes_of[0] != envelopes_of[1]) >= 3  # 60 ms of rhythm
+
+
+def test_up_is_worse_and_down_is_recovered():
+    for panel in PANELS:
+        for worse in (True, False):
+            sound = signals((1.5, {"alarms": (Alarm(panel.name, worse),)}), preset=PRESET).astype(float)
+            active = np.flatnonzero(np.abs(sound) > 1e-3)
+            middle = (active[0] + active[-1]) // 2
+            halves = [sound[active[0] : middle], sound[middle : active[-1]]]
+            pitches = []
+            for half in halves:
+                power = np.abs(np.fft.rfft(half, 2**17)) ** 2
+                bins = np.fft.rfftfreq(2**17, 1 / SAMPLE_RATE_HZ)
+                low = (bins > 300) & (bins < 700)
+                pitches.append(np.sum(bins[low] * power[low]) / power[low].sum())
+            assert (pitches[1] > pitches[0]) == worse, panel.name
+
+
+def test_earcons_follow_each_other_at_a_distance():
+    together = tuple(Alarm(panel.name, worse=True) for panel in PANELS[:3])
+    sound = signals((6, {"alarms": together}), preset=PRESET)
+    silent = np.abs(sound.reshape(-1, QUANTUM_FRAMES)).max(axis=1) < 1e-4
+    runs = np.diff(np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(int), [0]]))))[::2]
+    assert np.sum(runs[:-1] >= 28) >= 2  # two pauses of about 300 ms between three earcons
+
+
+# -- bars ----------------------------------------------------------------------------------------------------------
+
+SEQUENCED = dataclasses.replace(PRESET, arrangement=Arrangement(mode="sequenced", step=0.2))
+
+
+def test_in_a_sequence_each_voice_sounds_in_its_own_step_and_nowhere_else():
+    bar = bar_quanta(SEQUENCED.arrangement, 3)
+    assert bar == 80
+    instrument = voices(3, preset=SEQUENCED)
+    made = instrument.synthesize(instrument.block([(score(3, partial=8, glitches=2.0), 3 * bar)]))[:, :3]
+    sounding = np.abs(made).max(axis=2) > 1e-5
+    for voice in range(3):
+        place = np.arange(3 * bar) % bar
+        own = (place >= 20 * (voice + 1)) & (place < 20 * (voice + 2))
+        assert sounding[own, voice].mean() > 0.9
+        assert not (sounding[~own, voice] & (place[~own] > 20 * (voice + 2) + 12)).any()
+
+
+def test_a_step_plays_one_value_however_the_metrics_move():
+    """The score changes in the middle of a step: the step keeps the value it began with, the next takes the new one."""
+    bar = bar_quanta(SEQUENCED.arrangement, 1)
+
+    def rendered(*steps):
+        instrument = voices(1, preset=SEQUENCED)
+        return bus(instrument.synthesize(instrument.block(list(steps))))
+
+    moved = rendered((score(partial=8, gain=0.1), 30), (score(partial=8, gain=0.02), 2 * bar - 30))
+    first = rendered((score(partial=8, gain=0.1), bar))
+    assert np.array_equal(moved[: bar * QUANTUM_FRAMES], first)
+    assert np.abs(moved[bar * QUANTUM_FRAMES :]).max() == pytest.approx(0.02, rel=0.05)
+
+
+def test_the_bed_is_as_much_softer_as_the_preset_says():
+    arrangement = Arrangement(mode="sequenced", step=0.2, bed=-18.0)
+    table = envelopes(arrangement, 2)
+    assert table.min() == pytest.approx(10 ** (-18 / 20))
+    assert table.max() == 1.0
+
+
+def test_envelopes_do_not_click():
+    """No step of the envelope is a jump: it starts and ends at the bed, and falls evenly in between."""
+    table = envelopes(SEQUENCED.arrangement, 2)
+    assert table[0].tolist() == table[-1].tolist() == [0.0, 0.0]
+    assert table[20, 0] == 0.0
+    assert table[21, 0] == 1.0
+    assert table[40, 0] == 0.0
+    falling = 20 * np.log10(table[21:40, 0])
+    assert np.diff(falling) == pytest.approx(np.full(18, -12.0 / 18), abs=1e-4)
 
 
 # -- pieces --------------------------------------------------------------------------------------------------------
@@ -239,7 +394,21 @@ def test_a_motif_that_began_is_finished():
 def test_any_split_into_quanta_gives_the_same_bits(pieces, seed):
     def block(instrument):
         changing = [
-            (score(2, partial=i % NUM_PARTIALS, overtone=0.5, roughness=0.2, glitches=0.7, fresh=i % 3 != 0), 35)
+            (
+                score(
+                    2,
+                    partial=i % NUM_PARTIALS,
+                    overtone=0.5,
+                    roughness=0.2,
+                    glitches=0.7,
+                    pulse_hz=3.3,
+                    pulse_gain=0.1,
+                    sub_gain=0.05,
+                    alarms=(Alarm("queue_depth", worse=True),),
+                    fresh=i % 3 != 0,
+                ),
+                35,
+            )
             for i in range(4)
         ]
         return instrument.block(changing)
@@ -250,8 +419,9 @@ def test_any_split_into_quanta_gives_the_same_bits(pieces, seed):
     rest = block(split)
     found = []
     for length in [*pieces, rest.num_quanta]:
-        piece = rest._replace(step=rest.step[:length], burst_gain=rest.burst_gain[:length])
-        rest = rest._replace(step=rest.step[length:], burst_gain=rest.burst_gain[length:])
+        per_quantum = ("step", "burst_gain", "clip_gain")
+        piece = rest._replace(**{name: getattr(rest, name)[:length] for name in per_quantum})
+        rest = rest._replace(**{name: getattr(rest, name)[length:] for name in per_quantum})
         if piece.num_quanta:
             found.append(split.synthesize(piece))
     assert np.array_equal(np.concatenate(found), expected)
