@@ -32,6 +32,9 @@ def panel_values(frame: MetricFrame) -> dict[str, float]:
 class LimitTracker:
     """Follow the state of every panel and report what crossed a limit.
 
+    Worse is reported at once. Recovered, and red that stands, are reported at most once in `repeat_s`, so that a panel
+    that flutters around its limit does not chatter.
+
     Parameters
     ----------
     limits : mapping of str to Limits
@@ -39,9 +42,9 @@ class LimitTracker:
     hysteresis_ratio : float
         A panel recovers only once it is this share under its limit.
     repeat_s : float
-        An alarm that stands is repeated after this time …
+        Least time between reports of a panel that does not get worse.
     repeats : int
-        … at most so often, and not at all once acknowledged.
+        How often red that stands is reported again; not at all once acknowledged.
     """
 
     def __init__(
@@ -52,12 +55,13 @@ class LimitTracker:
         self._repeat_s = repeat_s
         self._repeats = repeats
         self._state = dict.fromkeys(limits, int(State.GREEN))
-        self._waiting_s = dict.fromkeys(limits, 0.0)
-        self._left = dict.fromkeys(limits, 0)
+        self._reported = dict.fromkeys(limits, int(State.GREEN))
+        self._since_report_s = dict.fromkeys(limits, repeat_s)
+        self._repeats_left = dict.fromkeys(limits, 0)
 
     def acknowledge(self) -> None:
         """Stop repeating the alarms that stand now."""
-        self._left = dict.fromkeys(self._left, 0)
+        self._repeats_left = dict.fromkeys(self._repeats_left, 0)
 
     def update(self, frame: MetricFrame, duration_s: float) -> tuple[Alarm, ...]:
         """Take the next step, which will sound for `duration_s`; report the alarms that begin with it, worst first.
@@ -66,22 +70,28 @@ class LimitTracker:
         """
         if not frame.fresh:
             return ()
-        alarms = []
         values = panel_values(frame)
-        for panel, before in self._state.items():
-            now = self._next_state(panel, values[panel], before)
-            self._state[panel] = now
-            if now > before:
-                alarms.append((now, Alarm(panel, worse=True)))
-                self._waiting_s[panel], self._left[panel] = 0.0, self._repeats
-            elif now < before:
-                alarms.append((0, Alarm(panel, worse=False)))
-            elif now == State.RED and self._left[panel]:
-                self._waiting_s[panel] += duration_s
-                if self._waiting_s[panel] >= self._repeat_s:
-                    alarms.append((1, Alarm(panel, worse=True)))
-                    self._waiting_s[panel], self._left[panel] = 0.0, self._left[panel] - 1
-        return tuple(alarm for _, alarm in sorted(alarms, key=lambda pair: -pair[0]))
+        alarms = []
+        for panel in self._limits:
+            self._state[panel] = self._next_state(panel, values[panel], self._state[panel])
+            alarm = self._report(panel)
+            if alarm is not None:
+                alarms.append(alarm)
+            self._since_report_s[panel] += duration_s
+        return tuple(sorted(alarms, key=lambda alarm: (not alarm.worse, -self._state[alarm.panel])))
+
+    def _report(self, panel: str) -> Alarm | None:
+        state, reported = self._state[panel], self._reported[panel]
+        rested = self._since_report_s[panel] >= self._repeat_s
+        if state > reported:
+            self._repeats_left[panel] = self._repeats
+        elif state == State.RED == reported and rested and self._repeats_left[panel]:
+            self._repeats_left[panel] -= 1
+        elif not (state < reported and rested):
+            return None
+        self._reported[panel] = state
+        self._since_report_s[panel] = 0.0
+        return Alarm(panel, worse=state >= reported)
 
     def _next_state(self, panel: str, value: float, before: int) -> int:
         limits = self._limits[panel]

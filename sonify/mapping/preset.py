@@ -170,10 +170,12 @@ class Arrangement:
 class Alarms:
     """Crossing a limit plays an earcon: its own rhythm per panel, rising for worse, falling for recovered."""
 
-    level: float = quantity(-22.0, -90.0, -6.0, "dBFS", help="level of an earcon; -90: off")
+    level: float = quantity(-16.0, -90.0, -6.0, "dBFS", help="level of an earcon; -90: off")
     hysteresis: float = quantity(0.1, 0.0, 0.5, "ratio", help="share under the limit at which a panel has recovered")
-    repeat: float = quantity(10.0, 1.0, 3600.0, "s", help="time after which an alarm that stands is repeated")
-    repeats: int = quantity(2, 0, 100, whole=True, help="how often at most, unless acknowledged")
+    repeat: float = quantity(10.0, 1.0, 3600.0, "s", help="least time between earcons of a panel that gets no worse")
+    repeats: int = quantity(
+        2, 0, 100, whole=True, help="how often red that stands is called again, unless acknowledged"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class Freshness:
 
     pilot_level: float = quantity(-50.0, -90.0, -20.0, "dBFS", help="level of the tick while data is fresh; -90: off")
     pilot_period: float = quantity(1.0, 0.3, 60.0, "s", help="time between ticks")
-    stale_level: float = quantity(-26.0, -50.0, -6.0, "dBFS", help="level of the motif while the source is lost")
+    stale_level: float = quantity(-22.0, -50.0, -6.0, "dBFS", help="level of the motif while the source is lost")
     stale_period: float = quantity(2.0, 1.0, 60.0, "s", help="time between motifs")
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import tomllib
 
 import pytest
 
@@ -6,6 +7,7 @@ from sonify.errors import PresetError
 from sonify.mapping.preset import SECTIONS, Eq, SoundPreset, list_sound_presets, load_sound_preset, parse_sound_preset
 from sonify.mapping.schema import key_of
 from sonify.metrics.panels import PANELS, Limits, State
+from sonify.paths import presets_dir
 
 
 def parse(toml):
@@ -21,10 +23,12 @@ def test_shipped_presets_load_and_say_what_they_are_for(name):
     assert load_sound_preset(name).purpose
 
 
-def test_the_default_preset_spells_out_the_defaults():
-    shipped, default = load_sound_preset("code-live"), SoundPreset()
-    for section in [*SECTIONS, "limits"]:
-        assert getattr(shipped, section) == getattr(default, section), section
+def test_the_default_preset_spells_out_every_key():
+    table = tomllib.loads((presets_dir() / "sound" / "code-live.toml").read_text())
+    for section, kind in SECTIONS.items():
+        assert set(table[section]) == {field.name for field in dataclasses.fields(kind)}, section
+    assert set(table["limits"]) == {panel.name for panel in PANELS}
+    assert load_sound_preset("code-live").limits == SoundPreset().limits
 
 
 def test_quantities_take_units():
