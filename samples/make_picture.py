@@ -1,12 +1,13 @@
 """Draw the picture of the README: an incident's latency heatmap above the spectrogram of its sound.
 
-    python samples/make_picture.py samples/incident.jsonl.gz samples/incident.png
+    python samples/make_picture.py samples/incident.jsonl.gz samples/incident.png --sound organ
 
-Needs matplotlib (the dependency group "picture").
+Needs matplotlib (the extra "picture").
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -39,9 +40,9 @@ def spectrogram_db(path: Path) -> tuple[np.ndarray, np.ndarray, int]:
     return 10 * np.log10(power.T + 1e-12), np.fft.rfftfreq(WINDOW_FRAMES, 1 / sample_rate_hz), sample_rate_hz
 
 
-def draw(source: Path, picture: Path) -> None:
-    """Render `source` and draw it beside its own metrics."""
-    preset = load_sound_preset("code-live")
+def draw(source: Path, picture: Path, sound: str) -> None:
+    """Render `source` with the sound preset `sound` and draw it beside its own metrics."""
+    preset = load_sound_preset(sound)
     recording = load_recording(source).on_bands(preset.bands.latency_bands)
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "sound.wav"
@@ -53,6 +54,8 @@ def draw(source: Path, picture: Path) -> None:
             str(source),
             "-o",
             str(wav),
+            "--sound",
+            sound,
             "--length",
             f"{LENGTH_S}s",
             "-q",
@@ -60,22 +63,22 @@ def draw(source: Path, picture: Path) -> None:
         subprocess.run(command, check=True)
         power_db, frequency_hz, _ = spectrogram_db(wav)
     mapper = Mapper(preset, recording.layout.backends)
-    figure, (heat, sound) = plt.subplots(2, 1, figsize=(11, 7.2), layout="constrained")
+    figure, (heat, heard) = plt.subplots(2, 1, figsize=(11, 7.2), layout="constrained")
     in_flight = np.nansum(recording.latency_rate, axis=1) * preset.bands.latency_bands.centres_s
     _heatmap(heat, recording, in_flight, preset)
     low_hz, high_hz = mapper.frequencies_hz[0] * 0.9, mapper.frequencies_hz[-2] * 1.1
     shown = (frequency_hz >= low_hz) & (frequency_hz <= high_hz)
     top_db = np.percentile(power_db[shown], 99.8)
-    image = sound.pcolormesh(
+    image = heard.pcolormesh(
         np.linspace(0, LENGTH_S, power_db.shape[1]), frequency_hz[shown], power_db[shown],
         vmin=top_db - RANGE_DB, vmax=top_db, cmap="magma", shading="nearest", rasterized=True,
     )  # fmt: skip
-    sound.set(
+    heard.set(
         yscale="log", xlabel="time in the WAV (s)", ylabel="frequency (Hz)", title="What you hear: its spectrogram"
     )
-    sound.set_yticks([131, 262, 523, 1047, 2093, 4186], ["131", "262", "523", "1047", "2093", "4186"])
-    sound.minorticks_off()
-    figure.colorbar(image, ax=sound, label="dB", pad=0.01)
+    heard.set_yticks([131, 262, 523, 1047, 2093, 4186], ["131", "262", "523", "1047", "2093", "4186"])
+    heard.minorticks_off()
+    figure.colorbar(image, ax=heard, label="dB", pad=0.01)
     figure.savefig(picture, dpi=100)
 
 
@@ -97,8 +100,15 @@ def _heatmap(axes: plt.Axes, recording, in_flight: np.ndarray, preset) -> None:
         if minutes[0] <= at <= minutes[-1]:
             axes.axvline(at, color="cyan", lw=0.8)
             if len(recording.events) <= 8:
-                axes.text(at, centres_s[-1], f" {event.text}", color="cyan", fontsize=7, va="top", parse_math=False)
+                row = recording.events.index(event) % 3
+                height_s = centres_s[-1] / 2.2**row
+                axes.text(at, height_s, f" {event.text}", color="cyan", fontsize=7, va="top", parse_math=False)
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--sound", default="code-live")
+    options = parser.parse_args()
+    draw(options.source, options.picture, options.sound)

@@ -9,7 +9,7 @@ from sonify.dsp.quantum import CONTROL_RATE_HZ
 from sonify.mapping.preset import Arrangement
 from sonify.units import gain_from_db
 
-__all__ = ["bar_quanta", "drum_offsets", "envelopes", "slot_quanta"]
+__all__ = ["bar_quanta", "drum_offsets", "envelopes", "is_silent_between_steps", "slot_quanta"]
 
 Float32 = NDArray[np.float32]
 
@@ -26,6 +26,11 @@ def bar_quanta(arrangement: Arrangement, num_voices: int) -> int:
     if arrangement.mode == "sequenced":
         return (num_voices + 1) * slot_quanta(arrangement)
     return round(arrangement.bar * CONTROL_RATE_HZ)
+
+
+def is_silent_between_steps(arrangement: Arrangement) -> bool:
+    """Whether a backend is heard in its own steps only, even in the red: such a bar can be decoded step by step."""
+    return arrangement.mode == "sequenced" and arrangement.bed <= _NO_BED_DB and arrangement.hold == 0.0
 
 
 def drum_offsets(arrangement: Arrangement, num_drums: int) -> list[int]:

@@ -98,11 +98,13 @@ class Mapper:
 
     def score(self, frame: MetricFrame, glitch_count: Array, alarms: tuple[Alarm, ...] = ()) -> Score:
         """Map one frame; `glitch_count` (backends,) are the glitches of its step, and `alarms` begin with it."""
+        red = self._is_red(frame)
         return Score(
             partial_gain=self.partial_gain(frame),
             overtone_gain=_on_curve(frame.fallback_ratio, self.preset.overtones.amount),
             roughness_depth=_on_curve(frame.error_ratio, self.preset.roughness.depth),
-            emphasis_gain=self._emphasis_gain(frame),
+            emphasis_gain=self._emphasis_gain(red),
+            hold_ratio=np.where(red, self.preset.arrangement.hold, 0.0),
             glitch_count=np.maximum(np.nan_to_num(glitch_count, nan=0.0, posinf=0.0, neginf=0.0), 0.0),
             pulse_hz=float(_on_curve(np.array(frame.queue_depth), self.preset.gauges.pulse_rate)),
             pulse_gain=self._pulse_gain(frame.queue_depth),
@@ -112,12 +114,15 @@ class Mapper:
             fresh=frame.fresh,
         )
 
-    def _emphasis_gain(self, frame: MetricFrame) -> Array:
+    def _is_red(self, frame: MetricFrame) -> NDArray[np.bool_]:
+        """Which backends are over the red limit of latency or errors, shape (backends,)."""
+        limits = self.preset.limits
+        slow = limits["latency_p95"].states(frame.latency_quantile_s(0.95)) == State.RED
+        return np.asarray(slow | (limits["error_ratio"].states(frame.error_ratio) == State.RED))
+
+    def _emphasis_gain(self, red: NDArray[np.bool_]) -> Array:
         """Backends in the red come forward, the others step back."""
-        limits, arrangement = self.preset.limits, self.preset.arrangement
-        red = (limits["latency_p95"].states(frame.latency_quantile_s(0.95)) == State.RED) | (
-            limits["error_ratio"].states(frame.error_ratio) == State.RED
-        )
+        arrangement = self.preset.arrangement
         if not red.any():
             return np.ones(len(red))
         return np.asarray(10.0 ** (np.where(red, arrangement.forward, -arrangement.duck) / 20.0))
@@ -159,6 +164,39 @@ class Mapper:
         gain: Array = 10.0 ** (np.minimum(level_db, level.top) / 20.0)
         return gain
 
+    def rate_of_gain(self, gain: Array) -> Array:
+        """Invert `_gain`: rates in 1/s of partials (..., backends, partials); one at the top may have been faster.
+
+        Each band's level over its rate is a line, a steeper one while it comes forward from its baseline, and a line.
+        """
+        level = self.preset.level
+        with np.errstate(divide="ignore"):
+            level_db = 20.0 * np.log10(gain) - self._offset_db
+            normal_db = level.rate_slope * np.log10(self._baseline / level.reference_rate)
+        receded_db = level_db + level.baseline_depth
+        rising_db = (level_db + np.where(np.isfinite(normal_db), normal_db, 0.0) + level.baseline_depth) / 2.0
+        rate_db = np.where(receded_db <= normal_db, receded_db, np.maximum(rising_db, level_db))
+        rate_db = np.where(self._may_recede & np.isfinite(normal_db), rate_db, level_db)
+        return np.asarray(level.reference_rate * 10.0 ** (rate_db / level.rate_slope))
+
+    def error_ratio_of_depth(self, depth: Array) -> Array:
+        """Invert the curve from error ratio to roughness."""
+        return _off_curve(depth, self.preset.roughness.depth)
+
+    def fallback_ratio_of_gain(self, overtone_gain: Array) -> Array:
+        """Invert the curve from fallback ratio to overtones."""
+        return _off_curve(overtone_gain, self.preset.overtones.amount)
+
+    def active_requests_of_gain(self, sub_gain: Array) -> Array:
+        """Invert the level of the sub-bass."""
+        gauges = self.preset.gauges
+        return 10.0 * _inverse_power_law(sub_gain, gauges.sub_level, gauges.sub_slope)
+
+    def batch_rate_of_gain(self, drum_gain: Array) -> Array:
+        """Invert the level of the drums, 1/s."""
+        gauges = self.preset.gauges
+        return _inverse_power_law(drum_gain, gauges.drum_level, gauges.drum_slope)
+
     def level_of_total_rate_db(self, total_rate: float) -> float:
         """Level in dBFS of a mix that carries `total_rate` requests per second at the reference latency."""
         level = self.preset.level
@@ -184,3 +222,14 @@ def _on_curve(values: Array, points: tuple[tuple[float, float], ...]) -> Array:
     """Piecewise linear curve; what was not measured gives the curve's value at 0."""
     inputs, outputs = zip(*points, strict=True)
     return np.asarray(np.interp(np.nan_to_num(values, nan=0.0), inputs, outputs))
+
+
+def _inverse_power_law(gain: Array, level_db: float, slope_db: float) -> Array:
+    return np.asarray((np.maximum(gain, 0.0) / gain_from_db(level_db)) ** (20.0 / slope_db))
+
+
+def _off_curve(values: Array, points: tuple[tuple[float, float], ...]) -> Array:
+    """Invert `_on_curve`; where the curve is flat, the smallest value that gives the same."""
+    inputs, outputs = (np.array(column) for column in zip(*points, strict=True))
+    rising = np.append(True, np.diff(outputs) > 0.0)
+    return np.asarray(np.interp(values, outputs[rising], inputs[rising]))

@@ -162,6 +162,7 @@ class Arrangement:
     voices: int = quantity(12, 1, 64, whole=True, help="most voices; backends beyond share the last one")
     forward: float = quantity(3.0, 0.0, 12.0, "dB", help="how far a backend in the red comes forward")
     duck: float = quantity(3.0, 0.0, 24.0, "dB", help="how far the others step back while one is in the red")
+    hold: float = quantity(1.0, 0.0, 1.0, help="how far a backend in the red sounds on between its steps; 1: no pause")
     habituation: float = quantity(6.0, 0.0, 24.0, "dB", help="how far the sound fades while nothing changes; 0: never")
     habituation_time: float = quantity(600.0, 10.0, 7200.0, "s", help="how long that takes")
 

@@ -35,6 +35,8 @@ class Score:
         Depth of the amplitude modulation, 0–1.
     emphasis_gain : array (backends,)
         Linear gain of the whole voice: over 1 comes forward, under 1 steps back.
+    hold_ratio : array (backends,)
+        How far a voice keeps sounding between its steps of a bar: 0 as the bar has it, 1 without a pause.
     glitch_count : array (backends,)
         Glitches that fall into this step; a fraction is carried on to the next.
     pulse_hz, pulse_gain : float
@@ -53,6 +55,7 @@ class Score:
     overtone_gain: Array
     roughness_depth: Array
     emphasis_gain: Array
+    hold_ratio: Array
     glitch_count: Array
     pulse_hz: float = 0.0
     pulse_gain: float = 0.0

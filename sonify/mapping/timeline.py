@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonify.dsp.quantum import CONTROL_RATE_HZ
-from sonify.mapping.bars import bar_quanta
+from sonify.mapping.bars import bar_quanta, is_silent_between_steps
 from sonify.mapping.preset import SoundPreset
 from sonify.metrics.frame import MetricFrame
 from sonify.metrics.recording import Recording
@@ -111,15 +111,19 @@ def lay_out(
 
 
 def lay_out_for(preset: SoundPreset, recording: Recording, speed: float) -> Timeline:
-    """Lay a recording out as a preset's arrangement needs it: by bars where backends are sequenced."""
-    sequenced = preset.arrangement.mode == "sequenced"
+    """Lay a recording out as a preset's arrangement needs it.
+
+    Where backends are silent between their steps of a bar whatever happens, nothing that is shorter than a bar could be
+    heard of them: there every step lasts for whole bars.
+    """
+    by_bars = is_silent_between_steps(preset.arrangement)
     bar_s = bar_quanta(preset.arrangement, recording.layout.num_backends) / CONTROL_RATE_HZ
     return lay_out(
         recording,
         speed=speed,
-        shortest_step_s=bar_s if sequenced else preset.motion.step,
+        shortest_step_s=bar_s if by_bars else preset.motion.step,
         red_latency_s=preset.limits["latency_p95"].red,
-        on_grid=sequenced,
+        on_grid=by_bars,
     )
 
 

@@ -1,7 +1,7 @@
 """The chain: buses are filtered and panned, then EQ, compressor, reverb and limiter follow; one compiled call.
 
-The last two buses are gauges, which join before the EQ, and signals, which join before the limiter: no tuning filter can
-hide that a source is lost.
+The last two buses are gauges, which join before the EQ, and signals, which join before the limiter: no tuning filter
+can hide that a source is lost.
 """
 
 from __future__ import annotations

@@ -20,15 +20,18 @@ __all__ = ["BandBank", "band_bank_quantum", "make_band_bank"]
 Float32 = NDArray[np.float32]
 
 _SILENT = np.float32(1e-7)  # −140 dBFS: a gain below this that is on its way to 0 is 0
+_NO_HOLD = np.float32(1e-3)  # −60 dB: the lowest bed that counts as sound
+_ENVELOPE, _HOLD, _OVERTONE, _ROUGHNESS = range(4)
 
 
 class BandBank(NamedTuple):
     """Pitches and state of the bank; B backends, P partials.
 
-    `increment` (P,), `weights` (P, 4) overtone gains, `turn_cos` and `turn_sin` (B, P) start phases, `gain` (B, P),
-    `overtone` (B,) and `roughness` (B,) what the last quantum ended with, `coefficient` (1,) share of the way to a
-    target gone in one quantum, `roughness_increment` (1,), `envelope` (bar + 1, B) gain of each voice at the borders of
-    the bar's quanta, `scratch` (4, quantum).
+    `increment` (P,), `weights` (P, 4) overtone gains, `turn_cos` and `turn_sin` (B, P) start phases, `gain` (B, P) what
+    the last quantum ended with, `voice` (B, 4, 2) envelope, hold, overtones and roughness of each voice at the begin
+    and the end of the last quantum, `coefficient` (1,) share of the way to a target gone in one quantum,
+    `roughness_increment` (1,), `envelope` (bar + 1, B) gain of each voice at the borders of the bar's quanta, `scratch`
+    (4, quantum).
     """
 
     increment: NDArray[np.uint32]
@@ -36,8 +39,7 @@ class BandBank(NamedTuple):
     turn_cos: Float32
     turn_sin: Float32
     gain: Float32
-    overtone: Float32
-    roughness: Float32
+    voice: Float32
     coefficient: Float32
     roughness_increment: NDArray[np.uint32]
     envelope: Float32
@@ -70,8 +72,7 @@ def make_band_bank(
         turn_cos=np.cos(radians).astype(np.float32),
         turn_sin=np.sin(radians).astype(np.float32),
         gain=np.zeros((num_backends, num_partials), np.float32),
-        overtone=np.zeros(num_backends, np.float32),
-        roughness=np.zeros(num_backends, np.float32),
+        voice=np.zeros((num_backends, 4, 2), np.float32),
         coefficient=np.array([1.0 - np.exp(-quantum_frames / sample_rate_hz / glide_s)], np.float32),
         roughness_increment=phase_increment([roughness_hz], sample_rate_hz),
         envelope=envelope,
@@ -88,6 +89,7 @@ def band_bank_quantum(
     overtone_gain: Float32,
     roughness_depth: Float32,
     emphasis_gain: Float32,
+    hold_ratio: Float32,
     out: Float32,
 ) -> None:
     """Write one quantum of every backend's bus.
@@ -100,8 +102,8 @@ def band_bank_quantum(
         Sample index of the quantum.
     place_in_bar : int
         Quantum of the bar.
-    partial_gain, overtone_gain, roughness_depth, emphasis_gain
-        Targets, shapes (B, P), (B,), (B,), (B,).
+    partial_gain, overtone_gain, roughness_depth, emphasis_gain, hold_ratio
+        Targets, shapes (B, P), (B,), (B,), (B,), (B,).
     out : array (B or more, quantum)
         The first B rows are overwritten.
     """
@@ -111,15 +113,15 @@ def band_bank_quantum(
     cosine, sine, over_cosine, over_sine = bank.scratch[0], bank.scratch[1], bank.scratch[2], bank.scratch[3]
     for backend in range(num_backends):
         out[backend, :] = np.float32(0.0)
+        _advance(bank, place_in_bar, backend, overtone_gain[backend], roughness_depth[backend], hold_ratio[backend])
     for partial in range(num_partials):
         ready = False
         for backend in range(num_backends):
             target = partial_gain[backend, partial] * emphasis_gain[backend]
-            before = bank.gain[backend, partial]
-            now, after = _glide(bank, place_in_bar, backend, before, target)
+            now, after = _glide(bank, backend, bank.gain[backend, partial], target)
             bank.gain[backend, partial] = after
-            begin = now * bank.envelope[place_in_bar, backend]
-            end = after * bank.envelope[place_in_bar + 1, backend]
+            begin = now * bank.voice[backend, _ENVELOPE, 0]
+            end = after * bank.voice[backend, _ENVELOPE, 1]
             if begin == np.float32(0.0) and end == np.float32(0.0):
                 continue
             if not ready:
@@ -127,7 +129,7 @@ def band_bank_quantum(
                     bank.increment[partial], first_sample, bank.weights[partial], cosine, sine, over_cosine, over_sine
                 )
                 ready = True
-            over_now, over_after = _glide(bank, place_in_bar, backend, bank.overtone[backend], overtone_gain[backend])
+            over_begin = begin * bank.voice[backend, _OVERTONE, 0]
             _add_partial(
                 out[backend],
                 cosine,
@@ -138,29 +140,44 @@ def band_bank_quantum(
                 bank.turn_sin[backend, partial],
                 begin,
                 (end - begin) * per_frame,
-                begin * over_now,
-                (end * over_after - begin * over_now) * per_frame,
+                over_begin,
+                (end * bank.voice[backend, _OVERTONE, 1] - over_begin) * per_frame,
             )
     for backend in range(num_backends):
-        _, bank.overtone[backend] = _glide(bank, place_in_bar, backend, bank.overtone[backend], overtone_gain[backend])
-        begin, end = _glide(bank, place_in_bar, backend, bank.roughness[backend], roughness_depth[backend])
-        bank.roughness[backend] = end
+        begin, end = bank.voice[backend, _ROUGHNESS]
         if begin > _SILENT or end > _SILENT:
             _roughen(bank, first_sample, out[backend], begin, (end - begin) * per_frame)
 
 
 @kernel
-def _glide(
-    bank: BandBank, place_in_bar: int, backend: int, value: np.float32, target: np.float32
-) -> tuple[np.float32, np.float32]:
+def _advance(
+    bank: BandBank, place_in_bar: int, backend: int, overtone: np.float32, roughness: np.float32, hold: np.float32
+) -> None:
+    """Move what a voice has one of to the next quantum."""
+    voice = bank.voice[backend]
+    before = voice[_HOLD, 1]
+    after = before + bank.coefficient[0] * (hold - before)
+    if hold == np.float32(0.0) and after < _NO_HOLD:
+        after = np.float32(0.0)
+    voice[_HOLD, 0], voice[_HOLD, 1] = before, after
+    for border in range(2):
+        plucked = bank.envelope[place_in_bar + border, backend]
+        voice[_ENVELOPE, border] = plucked + (np.float32(1.0) - plucked) * voice[_HOLD, border]
+    voice[_OVERTONE, 0], voice[_OVERTONE, 1] = _glide(bank, backend, voice[_OVERTONE, 1], overtone)
+    voice[_ROUGHNESS, 0], voice[_ROUGHNESS, 1] = _glide(bank, backend, voice[_ROUGHNESS, 1], roughness)
+
+
+@kernel
+def _glide(bank: BandBank, backend: int, value: np.float32, target: np.float32) -> tuple[np.float32, np.float32]:
     """Return a value at the begin and at the end of a quantum.
 
-    Where its envelope is silent a voice takes the target at once, unheard; in a bar with silence between the steps it
-    then keeps it for the whole step, so that a step plays one value.
+    Where its envelope is silent a voice takes the target at once, unheard. In a bar with silence between the steps it
+    then keeps it for the whole step, so that a step plays one value, unless it is held through the silence.
     """
-    if bank.envelope[place_in_bar, backend] == np.float32(0.0):
+    voice = bank.voice[backend]
+    if voice[_ENVELOPE, 0] == np.float32(0.0):
         return target, target
-    if bank.envelope[0, backend] == np.float32(0.0):
+    if bank.envelope[0, backend] == np.float32(0.0) and voice[_HOLD, 1] == np.float32(0.0):
         return value, value
     end = value + bank.coefficient[0] * (target - value)
     if target == np.float32(0.0) and end < _SILENT:

@@ -31,14 +31,15 @@ class ScoreBlock(NamedTuple):
     """Scores of some steps, and which of them sounds in each quantum.
 
     With S steps, Q quanta, B backends, P partials and C clips: `partial_gain` (S, B, P), `overtone_gain`,
-    `roughness_depth` and `emphasis_gain` (S, B), `gauges` (S, 3) pulse tempo in Hz, pulse gain, sub-bass gain, `step`
-    (Q,) index into these, `burst_gain` (Q, B) and `clip_gain` (Q, C) levels of what begins with a quantum.
+    `roughness_depth`, `emphasis_gain` and `hold_ratio` (S, B), `gauges` (S, 3) pulse tempo in Hz, pulse gain, sub-bass
+    gain, `step` (Q,) index into these, `burst_gain` (Q, B) and `clip_gain` (Q, C) levels of what begins with a quantum.
     """
 
     partial_gain: Float32
     overtone_gain: Float32
     roughness_depth: Float32
     emphasis_gain: Float32
+    hold_ratio: Float32
     gauges: Float32
     step: NDArray[np.int64]
     burst_gain: Float32
@@ -81,6 +82,7 @@ def _voices_process(
             block.overtone_gain[step],
             block.roughness_depth[step],
             block.emphasis_gain[step],
+            block.hold_ratio[step],
             dry[q],
         )
         bursts_quantum(bursts, now, block.burst_gain[q], dry[q])
@@ -159,6 +161,7 @@ class Voices:
             overtone_gain=_stacked([score.overtone_gain for score, _ in scores]),
             roughness_depth=_stacked([score.roughness_depth for score, _ in scores]),
             emphasis_gain=_stacked([score.emphasis_gain for score, _ in scores]),
+            hold_ratio=_stacked([score.hold_ratio for score, _ in scores]),
             gauges=_stacked([np.array([score.pulse_hz, score.pulse_gain, score.sub_gain]) for score, _ in scores]),
             step=np.repeat(np.arange(len(scores)), [num_quanta for _, num_quanta in scores]),
             burst_gain=np.concatenate(bursts),

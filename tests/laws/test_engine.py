@@ -12,14 +12,30 @@ from sonify.engine import LATENCY_FRAMES, Engine
 from sonify.errors import PresetError
 from sonify.fifo import Fifo
 from sonify.mapping.mapper import Mapper
-from sonify.mapping.preset import Compressor, Eq, Freshness, Motion, Reverb, load_sound_preset
+from sonify.mapping.preset import (
+    Arrangement,
+    Compressor,
+    Eq,
+    Freshness,
+    Level,
+    Motion,
+    Reverb,
+    load_sound_preset,
+)
 from sonify.mapping.score import Score
 from sonify.metrics.frame import Layout, MetricFrame
 from sonify.runner import render_offline
 
 QUIET = Freshness(pilot_level=-90.0)
 PRESET = dataclasses.replace(load_sound_preset("code-live"), freshness=QUIET)
-DRY = dataclasses.replace(PRESET, eq=(), reverb=Reverb(mix=0.0), compressor=Compressor(ratio=1.0))
+DRY = dataclasses.replace(
+    PRESET,
+    level=Level(),
+    arrangement=Arrangement(forward=0.0, duck=0.0),
+    eq=(),
+    reverb=Reverb(mix=0.0),
+    compressor=Compressor(ratio=1.0),
+)
 BACKENDS = ("rust", "go", "sql")
 BANDS = PRESET.bands.latency_bands
 LAYOUT = Layout(1.0, BACKENDS, BANDS.edges_s, np.array([]))
@@ -129,13 +145,13 @@ def test_offline_takes_the_limiters_latency_away():
 
 
 def test_silence_in_silence_out():
-    silence = Score(np.zeros((3, 25)), *np.zeros((4, 3)))
+    silence = Score(np.zeros((3, 25)), *np.zeros((5, 3)))
     assert not engine().render([(silence, 300)]).any()
 
 
 def test_a_tail_decays_to_silence():
     loud = Mapper(PRESET, BACKENDS).score(frame(np.full((3, 24), 5.0)), np.full(3, 2.0))
-    silence = Score(np.zeros((3, 25)), *np.zeros((4, 3)))
+    silence = Score(np.zeros((3, 25)), *np.zeros((5, 3)))
     audio = engine().render([(loud, 100), (silence, 1500)])
     seconds = audio.reshape(16, SAMPLE_RATE_HZ, 2)
     levels = np.abs(seconds).max(axis=(1, 2))
@@ -156,6 +172,7 @@ def test_the_ceiling_holds_and_nothing_is_not_a_number(seed, gain):
                 rng.random(3) * 2,
                 rng.random(3),
                 rng.random(3) * 4,
+                rng.random(3),
                 rng.random(3) * 5,
                 pulse_hz=rng.random() * 20,
                 pulse_gain=rng.random() * gain,

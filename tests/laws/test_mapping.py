@@ -96,7 +96,7 @@ def test_more_fallbacks_more_overtones_more_errors_rougher(a, b):
 
 def test_what_was_not_measured_is_not_played():
     score = MAPPER.score(MetricFrame.unmeasured(LAYOUT, 0.0), np.full(2, np.nan))
-    for name in ("partial_gain", "overtone_gain", "roughness_depth", "glitch_count"):
+    for name in ("partial_gain", "overtone_gain", "roughness_depth", "hold_ratio", "glitch_count"):
         assert not getattr(score, name).any()
     assert not score.fresh
 
@@ -113,7 +113,7 @@ def test_traffic_without_latency_has_a_place_of_its_own():
 def test_scores_are_finite_whatever_comes_in(rate, ratio, count):
     odd = frame(np.array(rate), error_ratio=np.full(2, ratio), fallback_ratio=np.full(2, ratio))
     score = MAPPER_WITH_BASELINE.score(odd, np.full(2, count))
-    for name in ("partial_gain", "overtone_gain", "roughness_depth", "glitch_count"):
+    for name in ("partial_gain", "overtone_gain", "roughness_depth", "hold_ratio", "glitch_count"):
         assert np.isfinite(getattr(score, name)).all()
         assert (getattr(score, name) >= 0.0).all()
 

@@ -27,11 +27,11 @@ def voices(num_backends=1, seed=0, preset=PRESET, num_drums=0):
     return Voices(mapper, seed=seed)
 
 
-def score(num_backends=1, partial=None, gain=0.1, overtone=0.0, roughness=0.0, glitches=0.0, **rest):
+def score(num_backends=1, partial=None, gain=0.1, overtone=0.0, roughness=0.0, glitches=0.0, hold=0.0, **rest):
     partial_gain = np.zeros((num_backends, NUM_PARTIALS))
     if partial is not None:
         partial_gain[:, partial] = gain
-    filled = [np.full(num_backends, value, float) for value in (overtone, roughness, 1.0, glitches)]
+    filled = [np.full(num_backends, value, float) for value in (overtone, roughness, 1.0, hold, glitches)]
     return Score(partial_gain, *filled, **rest)
 
 
@@ -366,6 +366,14 @@ def test_a_step_plays_one_value_however_the_metrics_move():
     first = rendered((score(partial=8, gain=0.1), bar))
     assert np.array_equal(moved[: bar * QUANTUM_FRAMES], first)
     assert np.abs(moved[bar * QUANTUM_FRAMES :]).max() == pytest.approx(0.02, rel=0.05)
+
+
+def test_a_backend_in_the_red_sounds_on_between_its_steps():
+    bar = bar_quanta(SEQUENCED.arrangement, 2)
+    instrument = voices(2, preset=SEQUENCED)
+    made = instrument.synthesize(instrument.block([(score(2, partial=8, hold=1.0), 3 * bar)]))
+    steady = np.abs(made[bar:, 0]).max(axis=1)
+    assert steady.min() > 0.09
 
 
 def test_the_bed_is_as_much_softer_as_the_preset_says():

@@ -71,7 +71,7 @@ def test_what_is_not_measured_or_stale_neither_alarms_nor_recovers():
 
 
 def score(gain):
-    return Score(np.full((1, 25), gain), *np.zeros((4, 1)))
+    return Score(np.full((1, 25), gain), *np.zeros((5, 1)))
 
 
 def test_what_does_not_change_fades_and_a_change_brings_it_back():
