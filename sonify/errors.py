@@ -5,17 +5,19 @@
     ├── PresetError     a sound or signals preset
     ├── ReaderError     a source of metrics, or what it sent
     ├── DeviceError     a sound card, MIDI port or surface
-    └── RenderError     an output that could not be made
+    ├── RenderError     an output that could not be made
+    └── CancelledError  Ctrl-C, and what became of the work
 
 A message names the file or URL, the key, the value found and what is allowed; it fits one line.
 """
 
 from __future__ import annotations
 
-__all__ = ["DeviceError", "PresetError", "ReaderError", "RenderError", "SonifyError", "UsageError"]
+__all__ = ["DeviceError", "CancelledError", "PresetError", "ReaderError", "RenderError", "SonifyError", "UsageError"]
 
 EXIT_FAILURE = 1
 EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130  # as shells count a program ended by Ctrl-C
 
 
 class SonifyError(Exception):
@@ -44,6 +46,12 @@ class ReaderError(SonifyError):
 
 class DeviceError(SonifyError):
     """A sound card, MIDI port or control surface is missing or failed."""
+
+
+class CancelledError(SonifyError):
+    """Somebody pressed Ctrl-C; the message says what became of the work."""
+
+    exit_code = EXIT_INTERRUPTED
 
 
 class RenderError(SonifyError):

@@ -10,12 +10,11 @@ from typing import Any, NoReturn
 import click
 
 from sonify import __version__
-from sonify.errors import EXIT_BAD_INPUT, EXIT_FAILURE, SonifyError
+from sonify.errors import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_INTERRUPTED, SonifyError
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
 
-_COMMANDS = ("render", "simulate", "presets")  # each is the function of that name in sonify.commands.NAME
-_EXIT_INTERRUPTED = 130  # as shells count a program ended by Ctrl-C
+COMMANDS = ("render", "legend", "quiz", "simulate", "presets")  # functions of that name in sonify.commands.NAME
 
 _EPILOG = """\b
 Examples:
@@ -30,10 +29,10 @@ class _Group(click.Group):
     """A group whose commands are imported when they are asked for."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
+        if name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"sonify.commands.{name}"), name)
         return command
@@ -65,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _fail(" ".join(str(error).split()), error.exit_code)
     except click.Abort:
-        _fail("interrupted", _EXIT_INTERRUPTED)
+        _fail("interrupted", EXIT_INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(EXIT_BAD_INPUT)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sonify.errors import CancelledError, UsageError
 from sonify.units import format_duration, parse_duration_s, parse_speed, parse_time_s
 
 if TYPE_CHECKING:
@@ -88,8 +90,8 @@ def render(
     watch = _Stopwatch()
     if length and speed:
         raise click.UsageError("--length and --speed both set the speed; give one")
-    length_s = parse_duration_s(length) if length else None
-    factor = parse_speed(speed) if speed else None
+    length_s = _parsed("--length", parse_duration_s, length) if length else None
+    factor = _parsed("--speed", parse_speed, speed) if speed else None
 
     from sonify.outputs.audio_file import check_audio_path
 
@@ -117,6 +119,14 @@ def render(
         click.echo(f"  {'all':<18}{watch.total_s:7.3f} s", err=True)
 
 
+def _parsed(option: str, parse: Callable[[str], float], text: str) -> float:
+    """Parse the value of an option; an error names the option."""
+    try:
+        return parse(text)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
 def _read(source: str, signals: str, since: str | None, until: str | None, say: Any) -> Recording:
     """Read the range; times before the end (-1h) count from now for a server, from its last frame for the rest."""
     from sonify.readers.source import open_source
@@ -126,9 +136,11 @@ def _read(source: str, signals: str, since: str | None, until: str | None, say: 
     now_s = time.time()
     if relative and not source.startswith("prometheus"):
         now_s = opened.read(None, None).end_s
-    recording = opened.read(
-        None if since is None else parse_time_s(since, now_s), None if until is None else parse_time_s(until, now_s)
+    since_s, until_s = (
+        None if text is None else _parsed(option, lambda value: parse_time_s(value, now_s), text)
+        for option, text in (("--since", since), ("--until", until))
     )
+    recording = opened.read(since_s, until_s)
     for warning in opened.warnings:
         say(f"note: {warning}")
     return recording
@@ -219,15 +231,18 @@ def _render(
     file = AudioFile(output, sample_rate_hz=SAMPLE_RATE_HZ, num_channels=2, depth=depth, num_frames=num_frames)
     bar = _progress_bar(timeline.num_quanta, hidden=quiet)
     begin = time.perf_counter()
-    with bar, file:
-        render_offline(
-            engine,
-            Scorer(mapper).all(timeline.steps()),
-            num_quanta=timeline.num_quanta,
-            sinks=(meter, file),
-            threads=threads,
-            progress=bar.update,
-        )
+    try:
+        with bar, file:
+            render_offline(
+                engine,
+                Scorer(mapper).all(timeline.steps()),
+                num_quanta=timeline.num_quanta,
+                sinks=(meter, file),
+                threads=threads,
+                progress=bar.update,
+            )
+    except KeyboardInterrupt:
+        raise CancelledError(f"interrupted: {output} was not written") from None
     render_s = time.perf_counter() - begin
     watch.lap("render and write")
     if not compiled:
