@@ -13,7 +13,7 @@ A message names the file or URL, the key, the value found and what is allowed; i
 
 from __future__ import annotations
 
-__all__ = ["DeviceError", "CancelledError", "PresetError", "ReaderError", "RenderError", "SonifyError", "UsageError"]
+__all__ = ["CancelledError", "DeviceError", "PresetError", "ReaderError", "RenderError", "SonifyError", "UsageError"]
 
 EXIT_FAILURE = 1
 EXIT_BAD_INPUT = 2

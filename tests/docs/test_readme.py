@@ -25,8 +25,9 @@ def test_it_opens_with_exactly_the_two_commands():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_named_and_has_help_with_examples(command):
     assert f"sonify {command}" in README
-    done = subprocess.run([sys.executable, "-m", "sonify", command, "--help"], capture_output=True, text=True, check=True)
-    assert "Examples:" in done.stdout
+    asked = [sys.executable, "-m", "sonify", command, "--help"]
+    shown = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert "Examples:" in shown.stdout
 
 
 @pytest.mark.parametrize("preset", list_sound_presets())
@@ -45,7 +46,9 @@ def test_every_source_is_named(kind):
         assert part.replace("http://", "http").replace("https://", "http") in README.replace("(s)", "")
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"(?:samples|presets|sonify|bench|tests)/[\w./-]+\.\w+", README))))
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"(?:samples|presets|sonify|bench|tests)/[\w./-]+\.\w+", README)))
+)
 def test_every_file_that_is_named_exists(path):
     if "NAME" not in path:
         assert (ROOT / path).exists()
