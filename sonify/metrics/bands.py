@@ -143,14 +143,14 @@ def quantile_s(band_rate: ArrayLike, edges_s: ArrayLike, q: float) -> NDArray[np
     _check_edges(edges, "edges")
     rate = np.asarray(band_rate, dtype=np.float64)
     log_edges = np.log(_closed_edges(edges))
-    cumulative = np.cumsum(rate, axis=-1)
-    total = cumulative[..., -1]
-    measured = np.isfinite(total) & (total > 0.0)
-    wanted = np.where(measured, max(q, _LEAST_QUANTILE) * total, _LARGE)
-    index = np.clip(np.sum(cumulative < wanted[..., None], axis=-1), 0, rate.shape[-1] - 1)
-    inside = np.take_along_axis(rate, index[..., None], axis=-1)[..., 0]
-    below = np.take_along_axis(cumulative, index[..., None], axis=-1)[..., 0] - inside
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):  # a total that is no number has no quantile
+        cumulative = np.cumsum(rate, axis=-1)
+        total = cumulative[..., -1]
+        measured = np.isfinite(total) & (total > 0.0)
+        wanted = np.where(measured, max(q, _LEAST_QUANTILE) * total, _LARGE)
+        index = np.clip(np.sum(cumulative < wanted[..., None], axis=-1), 0, rate.shape[-1] - 1)
+        inside = np.take_along_axis(rate, index[..., None], axis=-1)[..., 0]
+        below = np.take_along_axis(cumulative, index[..., None], axis=-1)[..., 0] - inside
         share = np.clip((wanted - below) / inside, 0.0, 1.0)
         value = np.exp(log_edges[index] + share * (log_edges[index + 1] - log_edges[index]))
     return np.asarray(np.where(measured, value, np.nan))

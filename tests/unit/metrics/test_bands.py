@@ -108,3 +108,10 @@ def test_no_traffic_and_no_measurement_have_no_quantile():
     edges_s = LatencyBands().edges_s
     assert np.isnan(quantile_s(np.zeros(24), edges_s, 0.5))
     assert np.isnan(quantile_s(np.full(24, np.nan), edges_s, 0.5))
+
+
+@pytest.mark.parametrize("value", [1e308, np.inf, -np.inf])
+def test_what_is_no_rate_has_no_quantile_and_warns_of_nothing(value):
+    rate = np.zeros(24)
+    rate[[3, 5]] = value
+    assert np.isnan(quantile_s(rate, LatencyBands().edges_s, 0.95))
