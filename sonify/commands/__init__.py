@@ -14,7 +14,7 @@ from sonify.errors import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_INTERRUPTED, Sonify
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = ("render", "legend", "quiz", "simulate", "presets")  # functions of that name in sonify.commands.NAME
+COMMANDS = ("render", "verify", "legend", "quiz", "simulate", "presets")  # functions of that name in sonify.commands.NAME
 
 _EPILOG = """\b
 Examples:

@@ -61,12 +61,8 @@ def legend(sound: str, output: Path, captions: str, speak: bool) -> None:
 
     preset = load_sound_preset(sound)
     tour, sounds = _lay_out(preset, engine)
-    srt = output.with_suffix(".srt")
-    try:
-        srt.write_text(FORMATS["srt"](tour.captions), encoding="utf-8")
-    except OSError as error:
-        raise RenderError(f"{srt}: cannot be written: {error.strerror or error}") from None
     _write(tour, sounds, output, printed=captions == "text")
+    _write_text(output.with_suffix(".srt"), FORMATS["srt"](tour.captions))
     if captions != "text":
         click.echo(FORMATS[captions](tour.captions), nl=False)
 
@@ -106,3 +102,14 @@ def _write(tour: Tour, sounds: list[Float32], output: Path, *, printed: bool) ->
         f"true peak {meter.true_peak_dbtp():.1f} dBTP; subtitles in {output.with_suffix('.srt')}",
         err=True,
     )
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file under a temporary name and rename it when it is whole."""
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RenderError(f"{path}: cannot be written: {error.strerror or error}") from None

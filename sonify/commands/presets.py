@@ -1,10 +1,19 @@
-"""``sonify presets``: list them, show one, check a file, explain the keys."""
+"""``sonify presets``: list them, show one, check one, explain the keys."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from sonify.errors import EXIT_FAILURE
+
+if TYPE_CHECKING:
+    from sonify.lint.masking import Hidden
+    from sonify.lint.steps import Step
 
 __all__ = ["presets"]
 
@@ -13,6 +22,7 @@ Examples:
   sonify presets list
   sonify presets show code-live > mine.toml
   sonify presets check mine.toml
+  sonify presets check code-live --strict
   sonify presets keys
 """
 
@@ -54,32 +64,65 @@ def show(name: str, signals: bool) -> None:
 
 
 @presets.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--signals", is_flag=True, help="FILE is a signals preset.")
-def check(file: Path, signals: bool) -> None:
-    """Check a preset file; the exit code is 2 where something is not allowed."""
+@click.argument("preset")
+@click.option("--signals", is_flag=True, help="PRESET is a signals preset.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 1 where a voice is hidden or a step is too small to be noticed."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def check(preset: str, signals: bool, strict: bool, as_json: bool) -> None:
+    """Check PRESET, a file or the name of a shipped one; the exit code is 2 where something is not allowed.
+
+    Of a sound preset it also says which voices hide each other (from a model of the ear, when all is well and when all
+    is in the red), what would free them, and by how many just-noticeable differences each panel's sound changes from
+    green to yellow to red.
+    """
     if signals:
         from sonify.readers.signals import load_signals
 
-        load_signals(str(_as_path(file)))
+        load_signals(_name_or_path(preset))
+        click.echo(json.dumps({"preset": preset, "kind": "signals"}) if as_json else f"{preset}: good")
+        return
+    from sonify.mapping.mapper import Mapper
+    from sonify.mapping.preset import load_sound_preset
+
+    sound = load_sound_preset(_name_or_path(preset))
+    Mapper(sound, ("backend",))  # finds a scale with too few notes
+
+    from sonify.lint.masking import find_hidden
+    from sonify.lint.steps import steps_of
+
+    hidden, steps = find_hidden(sound), steps_of(sound)
+    if as_json:
+        click.echo(json.dumps(_as_json(preset, hidden, steps), indent=2))
     else:
-        from sonify.mapping.mapper import Mapper
-        from sonify.mapping.preset import load_sound_preset
+        click.echo(f"{preset}: good")
+        for one in hidden:
+            click.echo(str(one))
+        click.echo("heard in green, yellow and red, and the just-noticeable differences between them:")
+        for step in steps:
+            click.echo(f"  {step}")
+    if strict and (hidden or not all(step.is_clear for step in steps)):
+        click.get_current_context().exit(EXIT_FAILURE)
 
-        Mapper(load_sound_preset(str(_as_path(file))), ("backend",))  # also finds a scale with too few notes
-    click.echo(f"{file}: good")
+
+def _as_json(preset: str, hidden: list[Hidden], steps: list[Step]) -> dict[str, object]:
+    return {
+        "preset": preset,
+        "kind": "sound",
+        "hidden": [dataclasses.asdict(one) for one in hidden],
+        "steps": [{**dataclasses.asdict(step), "clear": step.is_clear} for step in steps],
+    }
 
 
-def _as_path(file: Path) -> Path:
+def _name_or_path(preset: str) -> str:
     """Spell a file so that it cannot be taken for the name of a shipped preset."""
-    return file if file.suffix == ".toml" else Path.cwd() / file
+    return str(Path.cwd() / preset) if Path(preset).is_file() and "/" not in preset else preset
 
 
 @presets.command()
 def keys() -> None:
     """List every key of a sound preset: its default, what is allowed, what it does."""
-    import dataclasses
-
     from sonify.mapping.preset import SECTIONS, Eq
     from sonify.mapping.schema import key_of
 

@@ -112,11 +112,10 @@ def _session(quiz: Quiz, paths: list[Path], *, play: bool) -> Session:
     player = Player(click.echo) if play else None
 
     def play_clip(index: int) -> None:
-        click.echo(str(paths[index]))
         sys.stdout.flush()
-        if player is not None:
-            length_s = sum(length for _, length in quiz.clip(quiz.questions[index])) / CONTROL_RATE_HZ
-            player.play(paths[index], length_s + _PLAYER_SLACK_S)
+        length_s = sum(length for _, length in quiz.clip(quiz.questions[index])) / CONTROL_RATE_HZ
+        if player is None or not player.play(paths[index], length_s + _PLAYER_SLACK_S):
+            click.echo(f"The clip is {paths[index]}")
 
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # whatever is piped in is at worst a wrong answer
