@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import statistics
 import time
 from collections.abc import Iterator
@@ -19,17 +20,23 @@ import soundfile
 from bench.peers import reference_patch as patch
 from sonify.engine import Engine
 from sonify.mapping.mapper import Mapper
-from sonify.mapping.preset import Compressor, Eq, Freshness, Glitches, Motion, Reverb, SoundPreset
+from sonify.mapping.preset import Compressor, Eq, Glitches, Motion, Overtones, Reverb, SoundPreset
 from sonify.synth.voices import ScoreBlock
 
 BLOCK_QUANTA = 25  # EQ targets move this often; the glides between never come to rest
 SHAPES = ("low shelf", "bell", "bell", "high shelf")
+BURST_HZ = 2600.0
+# the patch's levels in sonify's units: a bus in the centre has a gain of 1 on both sides, overtones are given by their
+# summed power, and bursts by what is left of white noise (power 1/3) after the band-pass
+CENTRE_GAIN = 0.5**0.5
+OVERTONE_GAIN = sum(weight**2 for weight in patch.OVERTONE_WEIGHTS.values()) ** 0.5
+BURST_GAIN = patch.BURST_GAIN * (math.pi / 2.0 * BURST_HZ / patch.BURST_Q / (patch.SAMPLE_RATE_HZ / 2) / 3.0) ** 0.5
 
 PRESET = dataclasses.replace(
     SoundPreset(),
     motion=Motion(glide=0.005, width=0.8),
-    glitches=Glitches(centre=2600.0, q=patch.BURST_Q, decay=6.9 * patch.BURST_DECAY_S),
-    freshness=Freshness(pilot_level=-90.0),
+    glitches=Glitches(centre=BURST_HZ, q=patch.BURST_Q, decay=6.9 * patch.BURST_DECAY_S),
+    overtones=Overtones(rolloff=2.7),  # nearest to the patch's 1/h
     eq=tuple(Eq(shape=shape, q=q) for shape, q in zip(SHAPES, patch.EQ_Q, strict=True)),
     compressor=Compressor(
         threshold=patch.COMPRESSOR.threshold_db,
@@ -47,11 +54,13 @@ def blocks(num_quanta: int) -> Iterator[tuple[ScoreBlock, list[Eq]]]:
     """The whole patch, block by block, each with the EQ it is heard through."""
     amplitudes, overtones = patch.amplitudes(num_quanta), patch.overtone_gain(num_quanta)
     eq = patch.eq_settings(num_quanta)
-    gains = np.concatenate([amplitudes, np.zeros((num_quanta, patch.NUM_BACKENDS, 1), np.float32)], axis=2)
+    rate_only = np.zeros((num_quanta, patch.NUM_BACKENDS, 1), np.float32)
+    gains = np.concatenate([CENTRE_GAIN * amplitudes, rate_only], axis=2, dtype=np.float32)
+    overtones = (OVERTONE_GAIN * overtones).astype(np.float32)
     bursts = np.zeros((num_quanta, patch.NUM_BACKENDS), np.float32)
     for backend, offset_s in enumerate(patch.BURST_OFFSETS_S):
         first = round(offset_s * patch.CONTROL_RATE_HZ)
-        bursts[first :: round(patch.BURST_PERIOD_S * patch.CONTROL_RATE_HZ), backend] = patch.BURST_GAIN
+        bursts[first :: round(patch.BURST_PERIOD_S * patch.CONTROL_RATE_HZ), backend] = CENTRE_GAIN * BURST_GAIN
     for begin in range(0, num_quanta, BLOCK_QUANTA):
         part = slice(begin, begin + BLOCK_QUANTA)
         length = len(gains[part])
@@ -59,9 +68,12 @@ def blocks(num_quanta: int) -> Iterator[tuple[ScoreBlock, list[Eq]]]:
             partial_gain=gains[part],
             overtone_gain=overtones[part],
             roughness_depth=np.zeros((length, patch.NUM_BACKENDS), np.float32),
-            fresh=np.ones(length, np.bool_),
+            emphasis_gain=np.ones((length, patch.NUM_BACKENDS), np.float32),
+            hold_ratio=np.zeros((length, patch.NUM_BACKENDS), np.float32),
+            gauges=np.zeros((length, 3), np.float32),
             step=np.arange(length),
             burst_gain=bursts[part],
+            clip_gain=np.zeros((length, 0), np.float32),
         )
         tuned = [
             dataclasses.replace(one, at=float(at), gain=float(gain))

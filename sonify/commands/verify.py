@@ -38,8 +38,8 @@ Errors are medians over bars and voices. "Right" is the share of values within 1
 def verify(sound_file: Path, recording: str, sound: str, signals: str, as_json: bool) -> None:
     """Decode a render and compare it with the RECORDING that was rendered, over its whole length.
 
-    The decoder hears the mixed sound and knows the preset, nothing else. It needs a preset that plays one backend at a time
-    without tuning filters, as `studio` does.
+    The decoder hears the mixed sound and knows the preset, nothing else. It needs a preset that plays one backend at a
+    time without tuning filters, as `studio` does.
     """
     os.environ.setdefault(
         "OPENBLAS_NUM_THREADS", "1"

@@ -153,29 +153,29 @@ def run_stereo(left: Audio, right: Audio, begin: Array, end: Array, memory: Arra
 
 
 @kernel
-def run_stereo_pair(left: Audio, right: Audio, begin: Array, end: Array, memory: Array) -> None:
-    """Two filters one after the other over two channels, in one loop.
+def run_stereo_pair(
+    left: Audio,
+    right: Audio,
+    begin: Array,
+    end: Array,
+    memory: Array,
+    next_begin: Array,
+    next_end: Array,
+    next_memory: Array,
+) -> None:
+    """Two filters one after the other over two channels, in one loop; each has arguments as `run_stereo` has.
 
     A recursion waits eight cycles for itself at every sample; four of them side by side keep the processor busy.
-
-    Parameters
-    ----------
-    left, right : float32 array (frames,)
-        Audio, in place.
-    begin, end : array (2 filters, 5)
-        Coefficients before the first and at the last sample.
-    memory : array (2 filters, 2 channels, 2)
-        State variables, updated.
     """
-    b0, b1, b2, a1, a2 = begin[0, 0], begin[0, 1], begin[0, 2], begin[0, 3], begin[0, 4]
-    c0, c1, c2, g1, g2 = begin[1, 0], begin[1, 1], begin[1, 2], begin[1, 3], begin[1, 4]
+    b0, b1, b2, a1, a2 = begin[0], begin[1], begin[2], begin[3], begin[4]
+    c0, c1, c2, g1, g2 = next_begin[0], next_begin[1], next_begin[2], next_begin[3], next_begin[4]
     pace = 1.0 / len(left)
-    d0, d1, d2 = (end[0, 0] - b0) * pace, (end[0, 1] - b1) * pace, (end[0, 2] - b2) * pace
-    e1, e2 = (end[0, 3] - a1) * pace, (end[0, 4] - a2) * pace
-    h0, h1, h2 = (end[1, 0] - c0) * pace, (end[1, 1] - c1) * pace, (end[1, 2] - c2) * pace
-    f1, f2 = (end[1, 3] - g1) * pace, (end[1, 4] - g2) * pace
-    l1, l2, r1, r2 = memory[0, 0, 0], memory[0, 0, 1], memory[0, 1, 0], memory[0, 1, 1]
-    m1, m2, s1, s2 = memory[1, 0, 0], memory[1, 0, 1], memory[1, 1, 0], memory[1, 1, 1]
+    d0, d1, d2 = (end[0] - b0) * pace, (end[1] - b1) * pace, (end[2] - b2) * pace
+    e1, e2 = (end[3] - a1) * pace, (end[4] - a2) * pace
+    h0, h1, h2 = (next_end[0] - c0) * pace, (next_end[1] - c1) * pace, (next_end[2] - c2) * pace
+    f1, f2 = (next_end[3] - g1) * pace, (next_end[4] - g2) * pace
+    l1, l2, r1, r2 = memory[0, 0], memory[0, 1], memory[1, 0], memory[1, 1]
+    m1, m2, s1, s2 = next_memory[0, 0], next_memory[0, 1], next_memory[1, 0], next_memory[1, 1]
     for n in range(len(left)):
         b0, b1, b2, a1, a2 = b0 + d0, b1 + d1, b2 + d2, a1 + e1, a2 + e2
         c0, c1, c2, g1, g2 = c0 + h0, c1 + h1, c2 + h2, g1 + f1, g2 + f2
@@ -187,5 +187,5 @@ def run_stereo_pair(left: Audio, right: Audio, begin: Array, end: Array, memory:
         m1, s1 = (c1 * y + m2) - g1 * u, (c1 * w + s2) - g1 * v
         m2, s2 = c2 * y - g2 * u, c2 * w - g2 * v
         left[n], right[n] = u, v
-    memory[0, 0, 0], memory[0, 0, 1], memory[0, 1, 0], memory[0, 1, 1] = l1, l2, r1, r2
-    memory[1, 0, 0], memory[1, 0, 1], memory[1, 1, 0], memory[1, 1, 1] = m1, m2, s1, s2
+    memory[0, 0], memory[0, 1], memory[1, 0], memory[1, 1] = l1, l2, r1, r2
+    next_memory[0, 0], next_memory[0, 1], next_memory[1, 0], next_memory[1, 1] = m1, m2, s1, s2

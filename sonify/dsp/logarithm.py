@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sonify.dsp.bits import bits_of, number_of
 from sonify.kernel import kernel
 
 __all__ = ["DB_PER_OCTAVE_OF_GAIN", "exp2_rows", "log2_rows"]
@@ -36,13 +37,10 @@ _EXPONENT_SHIFT = np.int32(23)
 def log2_rows(x: Audio, out: Audio) -> None:
     """Write log2 of `x` ≥ 0, shape (frames,), to `out`; anything below 1.2e-38, silence too, gives −126."""
     for n in range(len(x)):
-        out[n] = x[n] if x[n] > _SMALLEST else _SMALLEST
-    bits = out.view(np.int32)
-    for n in range(len(x)):
-        offset = np.int32(bits[n] - _SQRT_HALF)
+        held = x[n] if x[n] > _SMALLEST else _SMALLEST
+        offset = np.int32(bits_of(held) - _SQRT_HALF)
         exponent = np.int32(offset >> _EXPONENT_SHIFT)
-        bits[n] = np.int32((offset & _MANTISSA) + _SQRT_HALF)
-        t = out[n] - _F(1.0)
+        t = number_of(np.int32((offset & _MANTISSA) + _SQRT_HALF)) - _F(1.0)
         p = _L[8] * t + _L[7]
         p = p * t + _L[6]
         p = p * t + _L[5]
@@ -57,7 +55,6 @@ def log2_rows(x: Audio, out: Audio) -> None:
 @kernel
 def exp2_rows(x: Audio, out: Audio) -> None:
     """Write 2 to the power of `x`, shape (frames,), to `out`; `x` is held within ±126."""
-    bits = out.view(np.int32)
     for n in range(len(x)):
         held = x[n] if x[n] > _F(-126.0) else _F(-126.0)
         held = held if held < _F(126.0) else _F(126.0)
@@ -68,5 +65,5 @@ def exp2_rows(x: Audio, out: Audio) -> None:
         p = p * f + _E[2]
         p = p * f + _E[1]
         p = p * f + _E[0]
-        out[n] = p * f + _F(1.0)
-        bits[n] = np.int32(bits[n] + np.int32(np.int32(whole) << _EXPONENT_SHIFT))
+        bits = bits_of(p * f + _F(1.0))
+        out[n] = number_of(np.int32(bits + np.int32(np.int32(whole) << _EXPONENT_SHIFT)))

@@ -105,8 +105,12 @@ def _weighted_energy(left: Audio, right: Audio, c: Array, memory: Array) -> floa
     memory[0, 0], memory[0, 1], memory[0, 2], memory[0, 3] = s1, s2, t1, t2
     memory[1, 0], memory[1, 1], memory[1, 2], memory[1, 3] = u1, u2, v1, v2
     for channel in range(2):
-        if np.abs(memory[channel]).max() < _AT_REST:
-            memory[channel] = 0.0
+        highest = 0.0
+        for i in range(4):
+            highest = max(highest, abs(memory[channel, i]))
+        if highest < _AT_REST:
+            for i in range(4):
+                memory[channel, i] = 0.0
     return energy
 
 
@@ -135,12 +139,16 @@ def _follow_peak(row: Audio, start: int, stop: int, history: Audio, work: Audio,
     """Raise `peak` to the highest true peak of a chunk of one channel, and remember the chunk's end."""
     size = stop - start
     signal, between = work[0, : _HISTORY + size], work[1, :size]
-    signal[:_HISTORY] = history
-    signal[_HISTORY:] = row[start:stop]
-    history[:] = signal[size:]
+    for n in range(_HISTORY):
+        signal[n] = history[n]
+    for n in range(size):
+        signal[_HISTORY + n] = row[start + n]
+    for n in range(_HISTORY):
+        history[n] = signal[size + n]
     if highest_magnitude(signal) * LARGEST_GAIN <= peak[0]:
         return
-    between[:] = np.float32(0.0)
+    for n in range(size):
+        between[n] = np.float32(0.0)
     true_peaks_by_4(signal, between)
     peak[0] = max(peak[0], highest_magnitude(between))
 

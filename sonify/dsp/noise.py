@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sonify.kernel import kernel
 
@@ -26,11 +27,17 @@ def hash32(value: np.uint32) -> np.uint32:
 
 
 @kernel
-def white(sample_index: np.int64, seed: np.uint32) -> np.float32:
-    """One sample of white noise in [−1, 1)."""
-    low = np.uint32(sample_index)
-    high = np.uint32(sample_index >> 32)
-    return np.float32(np.int32(hash32(np.uint32(low * _GOLDEN + hash32(np.uint32(seed ^ high)))))) * _SCALE
+def white(first_sample: np.int64, seed: np.uint32, out: NDArray[np.float32]) -> None:
+    """Fill `out` (frames,) with white noise in [−1, 1) from `first_sample` on."""
+    low = np.uint32(first_sample)
+    # the upper half of the sample index, mixed with the seed, changes once in 2³² samples
+    high = first_sample >> 32
+    key, next_key = hash32(np.uint32(seed ^ np.uint32(high))), hash32(np.uint32(seed ^ np.uint32(high + 1)))
+    wraps_at = np.int64(4294967296) - np.int64(low)
+    for i in range(out.shape[0]):
+        place = np.uint32(low + np.uint32(i)) * _GOLDEN
+        mixed = hash32(np.uint32(place + (key if i < wraps_at else next_key)))
+        out[i] = np.float32(np.int32(mixed)) * _SCALE
 
 
 def seed32(*parts: int) -> int:

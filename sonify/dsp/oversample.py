@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sonify.dsp.bits import bits_of, number_of
 from sonify.kernel import kernel
 
 __all__ = [
@@ -163,11 +164,8 @@ def true_peaks_by_4(x: Audio, out: Audio) -> None:
 @kernel
 def highest_magnitude(x: Audio) -> float:
     """Highest magnitude in `x` (frames,); the bits of numbers without a sign are in the order of the numbers."""
-    bits = x.view(np.int32)
     highest = np.int32(0)
     for n in range(len(x)):
-        magnitude = np.int32(bits[n] & np.int32(0x7FFFFFFF))
+        magnitude = np.int32(bits_of(x[n]) & np.int32(0x7FFFFFFF))
         highest = magnitude if magnitude > highest else highest
-    found = np.empty(1, dtype=np.int32)
-    found[0] = highest
-    return float(found.view(np.float32)[0])
+    return float(number_of(highest))

@@ -1,7 +1,7 @@
 """The chain: buses are filtered and panned, then EQ, compressor, reverb and limiter follow; one compiled call.
 
-The last two buses are gauges, which join before the EQ, and signals, which join before the limiter: no tuning filter
-can hide that a source is lost.
+The last two buses are gauges, which join behind the compressor, and signals, which join before the limiter: load that
+presses the voices down cannot press the queue's pulse away, and no tuning filter can hide that a source is lost.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonify.dsp.quantum import QUANTUM_FRAMES
+from sonify.dsp.record import pack
 from sonify.errors import PresetError
 from sonify.kernel import entry, kernel
 from sonify.mapping.mapper import Mapper
 from sonify.mapping.preset import Compressor, Eq
 from sonify.mapping.schema import suggest
 from sonify.mix.compressor import CompressorSettings, CompressorState, compressor_process, make_compressor_state
-from sonify.mix.eq import EqSettings, EqState, eq_process, make_eq_settings, make_eq_state
+from sonify.mix.eq import eq_process, make_eq_settings, make_eq_state
 from sonify.mix.limiter import (
     LIMITER_LATENCY_FRAMES,
     LimiterSettings,
@@ -32,105 +33,87 @@ from sonify.units import parse_quantity
 __all__ = ["LATENCY_FRAMES", "Chain", "ChainSettings", "ChainState", "pan_gains"]
 
 Float32 = NDArray[np.float32]
+Records = NDArray[np.void]
 
 LATENCY_FRAMES = LIMITER_LATENCY_FRAMES
 _ABSURD = np.float32(1e4)  # +80 dBFS: nothing that a voice can make
+_CENTRE = np.float32(1.0)
 _MIX_ITSELF = -1
 
 
 class ChainSettings(NamedTuple):
-    """Targets of all stages; B backends, K EQ bands on single backends.
+    """Targets of the stages behind the EQ; `sidechain` backend that drives the compressor, −1 for the mix itself."""
 
-    `pan` (B, 2) gains, `bus_of_eq` (K,) backend of each of the bands in `bus_eq`, `eq` bands of the whole mix,
-    `sidechain` (1,) backend that drives the compressor, −1 for the mix itself.
-    """
-
-    pan: Float32
-    bus_of_eq: NDArray[np.int64]
-    bus_eq: EqSettings
-    eq: EqSettings
-    sidechain: NDArray[np.int64]
+    sidechain: int
     compressor: CompressorSettings
     reverb: ReverbSettings
     limiter: LimiterSettings
 
 
 class ChainState(NamedTuple):
-    """State of all stages; `bus_eq` holds K one-band equalisers, its `started` has K elements."""
+    """State of the stages behind the EQ."""
 
-    bus_eq: EqState
-    eq: EqState
     compressor: CompressorState
     reverb: ReverbState
     limiter: LimiterState
 
 
 @kernel
-def _guard(buses: Float32) -> None:
+def _guard(bus: Float32) -> None:
     """Replace what is not a number, or absurd, by silence: a filter would remember it for ever."""
-    flat = buses.ravel()
-    for i in range(flat.shape[0]):
-        flat[i] = flat[i] if abs(flat[i]) < _ABSURD else np.float32(0.0)
+    for i in range(bus.shape[0]):
+        bus[i] = bus[i] if abs(bus[i]) < _ABSURD else np.float32(0.0)
 
 
 @kernel
-def _add_panned(bus: Float32, gains: Float32, mix: Float32) -> None:
+def _add_panned(bus: Float32, left_gain: np.float32, right_gain: np.float32, mix: Float32) -> None:
     left, right = mix[0], mix[1]
     for i in range(bus.shape[0]):
-        left[i] += gains[0] * bus[i]
-        right[i] += gains[1] * bus[i]
-
-
-@kernel
-def _add_centre(bus: Float32, mix: Float32) -> None:
-    for i in range(bus.shape[0]):
-        mix[0, i] += bus[i]
-        mix[1, i] += bus[i]
+        left[i] += left_gain * bus[i]
+        right[i] += right_gain * bus[i]
 
 
 @entry(nogil=True)
-def _chain_process(dry: Float32, settings: ChainSettings, state: ChainState, out: Float32) -> None:
-    """Mix dry buses (quanta, backends + 2, quantum), which are used up, into `out` (quanta × quantum, 2)."""
+def _chain_process(
+    dry: Float32,
+    pan: Float32,
+    bus_of_eq: NDArray[np.int64],
+    bus_eq: Records,
+    bus_eq_state: Records,
+    eq: Records,
+    eq_state: Records,
+    all_settings: Records,
+    all_state: Records,
+    mix: Float32,
+    out: Float32,
+) -> None:
+    """Mix dry buses (quanta, backends + 2, quantum), which are used up, into `out` (quanta × quantum, 2).
+
+    `pan` (backends, 2) gains; `bus_of_eq` backend of each of the eq bands in `bus_eq`; `eq` those of the whole mix;
+    `all_settings` and `all_state` (1,) a `ChainSettings` and a `ChainState`; `mix` (2, quantum) is overwritten.
+    """
     num_quanta, num_buses, frames = dry.shape
     num_backends = num_buses - 2
-    mix = np.empty((2, frames), np.float32)
-    send = np.empty((2, frames), np.float32)
+    settings, state = all_settings[0], all_state[0]
     for q in range(num_quanta):
         buses = dry[q]
-        _guard(buses)
-        for k in range(settings.bus_of_eq.shape[0]):
-            bus = settings.bus_of_eq[k]
-            one = slice(k, k + 1)
-            eq_process(
-                buses[bus : bus + 1],
-                EqSettings(
-                    settings.bus_eq.shape[one],
-                    settings.bus_eq.freq_hz[one],
-                    settings.bus_eq.gain_db[one],
-                    settings.bus_eq.q[one],
-                ),
-                EqState(
-                    state.bus_eq.started[one],
-                    state.bus_eq.shape[one],
-                    state.bus_eq.value[one],
-                    state.bus_eq.coefficients[one],
-                    state.bus_eq.memory[one],
-                ),
-            )
+        for bus in range(num_buses):
+            _guard(buses[bus])
+        for k in range(len(bus_of_eq)):
+            bus = bus_of_eq[k]
+            eq_process(buses[bus : bus + 1], bus_eq[k : k + 1], bus_eq_state[k : k + 1])
         mix[:] = np.float32(0.0)
         for backend in range(num_backends):
-            _add_panned(buses[backend], settings.pan[backend], mix)
-        _add_centre(buses[num_backends], mix)
-        eq_process(mix, settings.eq, state.eq)
-        if settings.sidechain[0] < 0:
-            send[:] = mix
-            compressor_process(mix, send, settings.compressor, state.compressor)
+            _add_panned(buses[backend], pan[backend, 0], pan[backend, 1], mix)
+        eq_process(mix, eq, eq_state)
+        if settings.sidechain < 0:
+            compressor_process(mix, mix, settings.compressor, state.compressor)
         else:
-            bus = settings.sidechain[0]
-            compressor_process(mix, buses[bus : bus + 1], settings.compressor, state.compressor)
-        send[:] = mix
-        reverb_process(send, mix, settings.reverb, state.reverb)
-        _add_centre(buses[num_backends + 1], mix)
+            key = buses[settings.sidechain : settings.sidechain + 1]
+            compressor_process(mix, key, settings.compressor, state.compressor)
+        _add_panned(buses[num_backends], _CENTRE, _CENTRE, mix)
+        reverb_process(mix, mix, settings.reverb, state.reverb)
+        _add_panned(buses[num_backends + 1], _CENTRE, _CENTRE, mix)
         limiter_process(mix, settings.limiter, state.limiter)
         begin = q * frames
         for i in range(frames):
@@ -173,36 +156,51 @@ class Chain:
             sidechain = _bus(
                 mapper, preset.compressor.sidechain, f'compressor.sidechain = "{preset.compressor.sidechain}"'
             )
-        self._settings = ChainSettings(
-            pan=pan_gains(len(mapper.backends), preset.motion.width),
-            bus_of_eq=np.array(buses, np.int64),
-            bus_eq=_eq_settings(single, mapper),
-            eq=_eq_settings(whole, mapper),
-            sidechain=np.array([sidechain], np.int64),
-            compressor=_compressor_settings(preset.compressor, mapper),
-            reverb=ReverbSettings(preset.reverb.decay, preset.reverb.size, preset.reverb.damping, preset.reverb.mix),
-            limiter=LimiterSettings(preset.limiter.ceiling),
+        self._pan = pan_gains(len(mapper.backends), preset.motion.width)
+        self._bus_of_eq = np.array(buses, np.int64)
+        self._bus_eq, self._bus_eq_state = _eq_settings(single, mapper), make_eq_state(len(single))
+        self._eq, self._eq_state = _eq_settings(whole, mapper), make_eq_state(len(whole))
+        self._settings = pack(
+            ChainSettings(
+                sidechain=sidechain,
+                compressor=_compressor_settings(preset.compressor, mapper),
+                reverb=ReverbSettings(
+                    preset.reverb.decay, preset.reverb.size, preset.reverb.damping, preset.reverb.mix
+                ),
+                limiter=LimiterSettings(preset.limiter.ceiling),
+            )
         )
-        bus_eq = make_eq_state(len(single), 1)
-        self._state = ChainState(
-            bus_eq=bus_eq._replace(started=np.zeros(len(single), np.int64)),
-            eq=make_eq_state(len(whole), 2),
-            compressor=make_compressor_state(),
-            reverb=make_reverb_state(),
-            limiter=make_limiter_state(),
+        self._state = pack(
+            ChainState(
+                compressor=make_compressor_state(),
+                reverb=make_reverb_state(),
+                limiter=make_limiter_state(),
+            )
         )
+        self._mix = np.zeros((2, QUANTUM_FRAMES), np.float32)
 
     def tune_eq(self, eq_bands: list[Eq]) -> None:
         """Move the EQ bands of the whole mix, as many as the preset has; they glide there."""
-        settings = _eq_settings(eq_bands, self._mapper)
-        if len(settings.freq_hz) != len(self._settings.eq.freq_hz):
-            raise ValueError(f"{len(self._settings.eq.freq_hz)} EQ bands cannot become {len(settings.freq_hz)}")
-        self._settings = self._settings._replace(eq=settings)
+        if len(eq_bands) != len(self._eq):
+            raise ValueError(f"{len(self._eq)} EQ bands cannot become {len(eq_bands)}")
+        self._eq = _eq_settings(eq_bands, self._mapper)
 
     def process(self, dry: Float32) -> Float32:
         """Mix dry buses (quanta, backends + 2, quantum frames), which are used up; audio (frames, 2)."""
         out = np.empty((len(dry) * QUANTUM_FRAMES, 2), np.float32)
-        _chain_process(dry, self._settings, self._state, out)
+        _chain_process(
+            dry,
+            self._pan,
+            self._bus_of_eq,
+            self._bus_eq,
+            self._bus_eq_state,
+            self._eq,
+            self._eq_state,
+            self._settings,
+            self._state,
+            self._mix,
+            out,
+        )
         return out
 
 
@@ -214,7 +212,7 @@ def _bus(mapper: Mapper, backend: str, where: str) -> int:
     return mapper.backends.index(backend)
 
 
-def _eq_settings(bands: list[Eq], mapper: Mapper) -> EqSettings:
+def _eq_settings(bands: list[Eq], mapper: Mapper) -> Records:
     return make_eq_settings(
         [eq.shape.replace(" ", "_") for eq in bands],
         [_frequency_hz(eq.at, mapper) for eq in bands],

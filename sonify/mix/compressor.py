@@ -76,17 +76,30 @@ class CompressorState(NamedTuple):
         The ballistics' one-pole, 0 or more.
     gain_reduction_db : array (1,)
         For meters: the lowest gain of the last call without makeup, 0 or less.
+    begin : array (4,)
+        Where the glides were when the quantum began.
+    scratch : float32 array (2, quantum)
+        Levels and gains.
     """
 
     started: NDArray[np.int64]
     value: Array
     reduction_db: Array
     gain_reduction_db: Array
+    begin: Array
+    scratch: Audio
 
 
 def make_compressor_state() -> CompressorState:
     """State of a compressor that has heard nothing yet."""
-    return CompressorState(np.zeros(1, dtype=np.int64), np.zeros(4), np.zeros(1), np.zeros(1))
+    return CompressorState(
+        np.zeros(1, dtype=np.int64),
+        np.zeros(4),
+        np.zeros(1),
+        np.zeros(1),
+        np.zeros(4),
+        np.zeros((2, QUANTUM_FRAMES), dtype=np.float32),
+    )
 
 
 def static_curve_db(settings: CompressorSettings, level_db: ArrayLike) -> Array:
@@ -99,22 +112,21 @@ def static_curve_db(settings: CompressorSettings, level_db: ArrayLike) -> Array:
 
 
 @kernel
-def _advance(settings: CompressorSettings, state: CompressorState, begin: Array) -> None:
-    """Copy where the glides are to `begin` (4,), and move them on by one quantum."""
-    value = state.value
+def _advance(settings: CompressorSettings, state: CompressorState) -> None:
+    """Copy where the glides are to ``state.begin``, and move them on by one quantum."""
+    value, begin = state.value, state.begin
     threshold_db, makeup_db = settings.threshold_db, settings.makeup_db
     slope = 1.0 - 1.0 / max(settings.ratio, 1.0)
     knee_db = max(settings.knee_db, _SHARPEST_KNEE_DB)
-    begin[:] = value
-    if state.started[0] != 0:
-        threshold_db = glide(value[_THRESHOLD], threshold_db, _NEAR)
-        slope = glide(value[_SLOPE], slope, _NEAR)
-        knee_db = glide(value[_KNEE], knee_db, _NEAR)
-        makeup_db = glide(value[_MAKEUP], makeup_db, _NEAR)
-    value[_THRESHOLD], value[_SLOPE], value[_KNEE], value[_MAKEUP] = threshold_db, slope, knee_db, makeup_db
     if state.started[0] == 0:
-        begin[:] = value
+        value[_THRESHOLD], value[_SLOPE], value[_KNEE], value[_MAKEUP] = threshold_db, slope, knee_db, makeup_db
         state.started[0] = 1
+    for i in range(4):
+        begin[i] = value[i]
+    value[_THRESHOLD] = glide(begin[_THRESHOLD], threshold_db, _NEAR)
+    value[_SLOPE] = glide(begin[_SLOPE], slope, _NEAR)
+    value[_KNEE] = glide(begin[_KNEE], knee_db, _NEAR)
+    value[_MAKEUP] = glide(begin[_MAKEUP], makeup_db, _NEAR)
 
 
 @kernel
@@ -181,15 +193,13 @@ def compressor_process(audio: Audio, sidechain: Audio, settings: CompressorSetti
     Pass the audio itself where there is no sidechain. All channels get one gain, so the stereo image stays.
     """
     num_frames = audio.shape[1]
-    begin = np.empty(4)
-    work = np.empty((2, QUANTUM_FRAMES), dtype=np.float32)
-    level, gain = work[0], work[1]
+    begin, end = state.begin, state.value
+    level, gain = state.scratch[0], state.scratch[1]
     attack = 1.0 - math.exp(-1.0 / (max(settings.attack_s, _SHORTEST_S) * SAMPLE_RATE_HZ))
     release = 1.0 - math.exp(-1.0 / (max(settings.release_s, _SHORTEST_S) * SAMPLE_RATE_HZ))
     state.gain_reduction_db[0] = 0.0
     for start in range(0, num_frames, QUANTUM_FRAMES):
-        _advance(settings, state, begin)
-        end = state.value
+        _advance(settings, state)
         _peaks(sidechain, start, gain)
         log2_rows(gain, level)
         _wanted_db(level, begin, end)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonify.dsp.glide import glide
-from sonify.dsp.oversample import AHEAD_FRAMES, BEHIND_FRAMES, LARGEST_GAIN, true_peaks
+from sonify.dsp.oversample import AHEAD_FRAMES, BEHIND_FRAMES, LARGEST_GAIN, highest_magnitude, true_peaks
 from sonify.dsp.quantum import QUANTUM_FRAMES, SAMPLE_RATE_HZ
 from sonify.kernel import kernel
 
@@ -44,9 +44,9 @@ _HOLD = _AHEAD_KNOTS + 1  # a minimum is held until both means have passed it, a
 _MEAN_PAST = 2 * (_SMOOTH - 1)
 _FIRST_FRAMES = _AHEAD_KNOTS * _KNOT_FRAMES
 _SECOND_FRAMES = _FIRST_FRAMES + AHEAD_FRAMES
+_PEAK_FRAMES = 96  # between samples is looked by pieces of a quantum: most of them cannot hold too high a peak
 _ABSURD = _F(1e6)  # +120 dBFS is not sound
 _NEAR_DB = 1e-4
-_CEILING, _LAST_PEAK = range(2)
 
 LIMITER_LATENCY_FRAMES = _FIRST_FRAMES + _SECOND_FRAMES
 # the threshold is this far under the ceiling: other meters may read up to 0.4 dB higher, see oversample
@@ -75,16 +75,20 @@ class LimiterState(NamedTuple):
     ----------
     started : int64 array (1,)
         0 until the first quantum, which takes the ceiling as it is.
-    value : array (2,)
-        Ceiling in dB where its glide is; highest sample of the last quantum.
+    value : array (1,)
+        Ceiling in dB where its glide is.
     first, second : float32 array (2, frames)
-        The signal in front of each pass, delayed.
-    needed, held : float32 array (2 passes, 9), (2 passes, 6)
-        The last knots: gains that release as far as they may, and their held minima.
-    gain : float32 array (2 passes,)
+        The signal in front of each pass: what is delayed, and room for a quantum.
+    needed, held : float32 array (2 passes, 69), (2 passes, 66)
+        The last knots, and room for those of a quantum: gains that release as far as they may, their held minima.
+    last_gain : float32 array (2 passes,)
         The last knot's gain.
     gain_reduction_db : array (1,)
         For meters: the lowest gain of the last call, 0 or less.
+    peaks, gain : float32 array (480,)
+        Of the quantum that is being worked on; and at its knots:
+    highest, limits, mean, knots : float32 array (60,), (60,), (63,), (61,)
+        Peaks, thresholds, moving means, gains.
     """
 
     started: NDArray[np.int64]
@@ -93,21 +97,29 @@ class LimiterState(NamedTuple):
     second: Audio
     needed: Audio
     held: Audio
-    gain: Audio
+    last_gain: Audio
     gain_reduction_db: Array
+    peaks: Audio
+    gain: Audio
+    highest: Audio
+    limits: Audio
+    mean: Audio
+    knots: Audio
 
 
 def make_limiter_state() -> LimiterState:
     """State of a limiter that has heard nothing yet."""
     return LimiterState(
         np.zeros(1, dtype=np.int64),
-        np.zeros(2),
-        np.zeros((2, _FIRST_FRAMES), dtype=np.float32),
-        np.zeros((2, _SECOND_FRAMES), dtype=np.float32),
-        np.ones((2, _HOLD), dtype=np.float32),
-        np.ones((2, _MEAN_PAST), dtype=np.float32),
+        np.zeros(1),
+        np.zeros((2, _FIRST_FRAMES + QUANTUM_FRAMES), dtype=np.float32),
+        np.zeros((2, _SECOND_FRAMES + QUANTUM_FRAMES), dtype=np.float32),
+        np.ones((2, _HOLD + _KNOTS), dtype=np.float32),
+        np.ones((2, _MEAN_PAST + _KNOTS), dtype=np.float32),
         np.ones(2, dtype=np.float32),
         np.zeros(1),
+        *(np.zeros(size, np.float32) for size in (QUANTUM_FRAMES, QUANTUM_FRAMES)),
+        *(np.zeros(size, np.float32) for size in (_KNOTS, _KNOTS, _KNOTS + _SMOOTH - 1, _KNOTS + 1)),
     )
 
 
@@ -126,23 +138,20 @@ def _highest_of_knots(peaks: Audio, out: Audio) -> None:
 
 
 @kernel
-def _gains_of_knots(highest: Audio, limits: Audio, rise: float, state: LimiterState, number: int, out: Audio) -> float:
-    """Turn the highest peaks (60,) into gains that keep them under `limits` (60,), to `out` (61,) from the last one on.
+def _gains_of_knots(rise: float, state: LimiterState, number: int) -> float:
+    """Turn ``state.highest`` into gains that keep it under ``state.limits``, to ``state.knots`` from the last one on.
 
     Returns the lowest of them. `rise` is the most that a gain may grow from one knot to the next, as a factor.
     """
     growth = _F(rise)
-    work = np.empty((3, _HOLD + _KNOTS), dtype=np.float32)
-    needed, held, mean = work[0], work[1], work[2]
-    needed[:_HOLD], held[:_MEAN_PAST] = state.needed[number], state.held[number]
-    for k in range(_KNOTS):
-        out[k] = limits[k] / (
-            highest[k] if highest[k] > limits[k] else limits[k]
-        )  # exactly 1 where nothing is too high
+    highest, limits, mean, knots = state.highest, state.limits, state.mean, state.knots
+    needed, held = state.needed[number], state.held[number]
+    for k in range(_KNOTS):  # exactly 1 where nothing is too high
+        knots[k] = limits[k] / (highest[k] if highest[k] > limits[k] else limits[k])
     gain = needed[_HOLD - 1]
     for k in range(_KNOTS):
         gain = gain * growth if gain * growth < _ONE else _ONE
-        gain = gain if gain < out[k] else out[k]
+        gain = gain if gain < knots[k] else knots[k]
         needed[_HOLD + k] = gain
     for k in range(_KNOTS):
         low = needed[k]
@@ -152,15 +161,15 @@ def _gains_of_knots(highest: Audio, limits: Audio, rise: float, state: LimiterSt
     # sums of equal numbers are exact, and no rounded sum of four is above four times the greatest
     for k in range(_KNOTS + _SMOOTH - 1):
         mean[k] = (held[k] + held[k + 1]) + (held[k + 2] + held[k + 3])
-    out[0] = state.gain[number]
+    lowest = knots[0] = state.last_gain[number]
     for k in range(_KNOTS):
-        out[k + 1] = ((mean[k] + mean[k + 1]) + (mean[k + 2] + mean[k + 3])) * _F(1.0 / _SMOOTH**2)
-    lowest = out[0]
-    for k in range(_KNOTS):
-        lowest = lowest if lowest < out[k + 1] else out[k + 1]
-    state.needed[number] = needed[_KNOTS:]
-    state.held[number] = held[_KNOTS : _KNOTS + _MEAN_PAST]
-    state.gain[number] = out[_KNOTS]
+        knots[k + 1] = ((mean[k] + mean[k + 1]) + (mean[k + 2] + mean[k + 3])) * _F(1.0 / _SMOOTH**2)
+        lowest = lowest if lowest < knots[k + 1] else knots[k + 1]
+    for k in range(_HOLD):
+        needed[k] = needed[_KNOTS + k]
+    for k in range(_MEAN_PAST):
+        held[k] = held[_KNOTS + k]
+    state.last_gain[number] = knots[_KNOTS]
     return float(lowest)
 
 
@@ -187,37 +196,46 @@ def _take_in(audio: Audio, start: int, first: Audio, peaks: Audio) -> None:
 
 
 @kernel
-def _apply(source: Audio, gain: Audio, out: Audio, start: int) -> None:
-    """Multiply the front of `source` (2, ≥ 480) by `gain` (480,), to `out` (2, frames) from `start` on."""
-    for channel in range(2):  # rows, because a slice of both axes has no unit stride and would not run as SIMD
-        row, target = source[channel, :QUANTUM_FRAMES], out[channel, start : start + QUANTUM_FRAMES]
-        for n in range(QUANTUM_FRAMES):
-            target[n] = row[n] * gain[n]
+def _apply(source: Audio, gain: Audio, out: Audio) -> None:
+    """Multiply the front of `source` (≥ 480,) by `gain` (480,), to `out` (480,)."""
+    for n in range(QUANTUM_FRAMES):
+        out[n] = source[n] * gain[n]
 
 
 @kernel
-def _advance_limits(settings: LimiterSettings, state: LimiterState, limits: Audio) -> float:
-    """Move the ceiling on by one quantum; the threshold at each knot goes to `limits` (60,). Returns the lowest."""
-    value = state.value
+def _advance_limits(settings: LimiterSettings, state: LimiterState) -> float:
+    """Move the ceiling on by one quantum; the threshold at each knot goes to ``state.limits``. Returns the lowest."""
+    value, limits = state.value, state.limits
     if state.started[0] == 0:
-        value[_CEILING] = settings.ceiling_db
+        value[0] = settings.ceiling_db
         state.started[0] = 1
-    begin = math.pow(10.0, (value[_CEILING] - MARGIN_DB) / 20.0)
-    value[_CEILING] = glide(value[_CEILING], settings.ceiling_db, _NEAR_DB)
-    end = math.pow(10.0, (value[_CEILING] - MARGIN_DB) / 20.0)
+    begin = math.pow(10.0, (value[0] - MARGIN_DB) / 20.0)
+    value[0] = glide(value[0], settings.ceiling_db, _NEAR_DB)
+    end = math.pow(10.0, (value[0] - MARGIN_DB) / 20.0)
     for k in range(_KNOTS):
         limits[k] = begin + (end - begin) * (k + 1) / _KNOTS
     return min(begin, end)
 
 
 @kernel
-def _peaks_between(second: Audio, loudest: float, threshold: float, peaks: Audio) -> None:
-    """Find the true peaks of the quantum that lies `AHEAD_FRAMES` back in `second`, unless none can be too high."""
-    peaks[:] = _F(0.0)
-    if loudest * LARGEST_GAIN <= threshold:
-        return
-    for channel in range(2):
-        true_peaks(second[channel, _SECOND_FRAMES - AHEAD_FRAMES - BEHIND_FRAMES :], peaks)
+def _peaks_between(second: Audio, threshold: float, peaks: Audio) -> None:
+    """Find the true peaks of the quantum that lies `AHEAD_FRAMES` back in `second`, where any can be too high."""
+    behind = _SECOND_FRAMES - AHEAD_FRAMES - BEHIND_FRAMES
+    for n in range(QUANTUM_FRAMES):
+        peaks[n] = _F(0.0)
+    for start in range(0, QUANTUM_FRAMES, _PEAK_FRAMES):
+        begin, end = behind + start, behind + start + _PEAK_FRAMES + BEHIND_FRAMES + AHEAD_FRAMES
+        for channel in range(2):
+            heard = second[channel, begin:end]
+            if highest_magnitude(heard) * LARGEST_GAIN > threshold:
+                true_peaks(heard, peaks[start : start + _PEAK_FRAMES])
+
+
+@kernel
+def _shift(row: Audio, kept: int) -> None:
+    """Keep the last frames of `row` (kept + 480,) as its first."""
+    for n in range(kept):
+        row[n] = row[QUANTUM_FRAMES + n]
 
 
 @kernel
@@ -226,33 +244,26 @@ def limiter_process(audio: Audio, settings: LimiterSettings, state: LimiterState
 
     NaN, infinity and anything from ±1e6 up come in as 0. What stays under the threshold passes bit for bit.
     """
-    first = np.empty((2, _FIRST_FRAMES + QUANTUM_FRAMES), dtype=np.float32)
-    second = np.empty((2, _SECOND_FRAMES + QUANTUM_FRAMES), dtype=np.float32)
-    peaks, gain = np.empty(QUANTUM_FRAMES, dtype=np.float32), np.empty(QUANTUM_FRAMES, dtype=np.float32)
-    highest, limits = np.empty(_KNOTS, dtype=np.float32), np.empty(_KNOTS, dtype=np.float32)
-    knots = np.empty(_KNOTS + 1, dtype=np.float32)
-    first[:, :_FIRST_FRAMES], second[:, :_SECOND_FRAMES] = state.first, state.second
+    first, second, peaks, gain = state.first, state.second, state.peaks, state.gain
     rise = 10.0 ** (max(settings.release_db_per_s, 0.1) * _KNOT_FRAMES / SAMPLE_RATE_HZ / 20.0)
     lowest = 1.0
     for start in range(0, audio.shape[1], QUANTUM_FRAMES):
-        lowest_limit = _advance_limits(settings, state, limits)
+        lowest_limit = _advance_limits(settings, state)
         _take_in(audio, start, first, peaks)
-        _highest_of_knots(peaks, highest)
-        loudest = 0.0
-        for k in range(_KNOTS):
-            loudest = highest[k] if highest[k] > loudest else loudest
-        lowest_first = _gains_of_knots(highest, limits, rise, state, 0, knots)
-        _draw_gain(knots, gain)
-        _apply(first, gain, second, _SECOND_FRAMES)
-        _peaks_between(second, max(loudest, state.value[_LAST_PEAK]), lowest_limit, peaks)
-        state.value[_LAST_PEAK] = loudest
-        _highest_of_knots(peaks, highest)
-        lowest_second = _gains_of_knots(highest, limits, rise, state, 1, knots)
-        _draw_gain(knots, gain)
-        _apply(second, gain, audio, start)
-        lowest = min(lowest, lowest_first * lowest_second)
+        lowest_here = 1.0
+        for number in range(2):
+            if number == 1:
+                _peaks_between(second, lowest_limit, peaks)
+            _highest_of_knots(peaks, state.highest)
+            lowest_here *= _gains_of_knots(rise, state, number)
+            _draw_gain(state.knots, gain)
+            for channel in range(2):  # rows, because a slice of both axes has no unit stride and would not run as SIMD
+                if number == 0:
+                    _apply(first[channel], gain, second[channel, _SECOND_FRAMES:])
+                else:
+                    _apply(second[channel], gain, audio[channel, start : start + QUANTUM_FRAMES])
+        lowest = min(lowest, lowest_here)
         for channel in range(2):
-            first[channel, :_FIRST_FRAMES] = first[channel, QUANTUM_FRAMES:]
-            second[channel, :_SECOND_FRAMES] = second[channel, QUANTUM_FRAMES:]
-    state.first[:], state.second[:] = first[:, :_FIRST_FRAMES], second[:, :_SECOND_FRAMES]
+            _shift(first[channel], _FIRST_FRAMES)
+            _shift(second[channel], _SECOND_FRAMES)
     state.gain_reduction_db[0] = 20.0 * math.log10(lowest)

@@ -48,7 +48,7 @@ _OUT_RIGHT = (1.0, 1.0, -1.0, -1.0, 1.0, 1.0, -1.0, -1.0)
 _IN_GAIN = 8.0**-0.5
 _LOG_DECAY, _DAMPING, _WET = range(3)
 _POSITION, _QUIET, _IDLE, _STARTED = range(4)
-_TAP, _NEXT_TAP, _POLE, _OUTSIDE = range(4)
+_TAP, _NEXT_TAP, _POLE, _OUTSIDE = range(4)  # rows of coefficients; taps are numbered as their rows
 _OUT, _GATE = range(2)
 
 
@@ -87,21 +87,27 @@ class ReverbState(NamedTuple):
         Size of the taps in use and of those that fade in, and how far the fade is, 0–1.
     delays : int64 array (2, 8)
         Frames of the taps in use and of those that fade in.
-    coefficients : array (4, 8)
-        At the end of the last quantum: gains of both taps, poles, and output gain and input gate.
+    begin, end : array (4, 8)
+        Before a quantum and at its end: gains of both taps, poles, and output gain and input gate.
     memory : array (8,)
         The one-poles.
     lines : float32 array (8, 6240)
         Delay lines.
+    rows, sums, sent : float32 array (8, 480), (3, 480), (2, 480)
+        What the lines give back; all of that, and what is heard left and right; what goes in.
     """
 
     counters: NDArray[np.int64]
     value: Array
     size: Array
     delays: NDArray[np.int64]
-    coefficients: Array
+    begin: Array
+    end: Array
     memory: Array
     lines: Audio
+    rows: Audio
+    sums: Audio
+    sent: Audio
 
 
 def make_reverb_state() -> ReverbState:
@@ -114,8 +120,10 @@ def make_reverb_state() -> ReverbState:
         np.zeros(3),
         np.zeros((2, _LINES), dtype=np.int64),
         np.zeros((4, _LINES)),
+        np.zeros((4, _LINES)),
         np.zeros(_LINES),
-        np.zeros((_LINES, _ROOM_FRAMES), dtype=np.float32),
+        *(np.zeros((_LINES, frames), dtype=np.float32) for frames in (_ROOM_FRAMES, QUANTUM_FRAMES)),
+        *(np.zeros((rows, QUANTUM_FRAMES), dtype=np.float32) for rows in (3, 2)),
     )
 
 
@@ -159,8 +167,8 @@ def _advance_size(size: float, state: ReverbState) -> None:
     size = min(max(size, SMALLEST_SIZE), LARGEST_SIZE) if size == size else state.size[0]
     if state.counters[_STARTED] == 0:
         state.size[0], state.size[1], state.size[2] = size, size, 0.0
-        _tap_delays(size, state.delays[0])
-        state.delays[1] = state.delays[0]
+        for tap in range(2):
+            _tap_delays(size, state.delays[tap])
     elif state.size[2] > 0.0:
         state.size[2] = min(state.size[2] + _FADE_STEP, 1.0)
     elif abs(size - state.size[0]) > _NEAR:
@@ -169,9 +177,9 @@ def _advance_size(size: float, state: ReverbState) -> None:
 
 
 @kernel
-def _advance(settings: ReverbSettings, state: ReverbState, end: Array) -> None:
-    """Move all parameters on by one quantum; the coefficients for the quantum's end go to `end` (4, 8)."""
-    value, started = state.value, state.counters[_STARTED] != 0
+def _advance(settings: ReverbSettings, state: ReverbState) -> None:
+    """Move all parameters on by one quantum; the coefficients for the quantum's end go to ``state.end``."""
+    value, begin, end, started = state.value, state.begin, state.end, state.counters[_STARTED] != 0
     _advance_size(settings.size, state)
     log_decay = math.log(min(max(settings.decay_s, SHORTEST_DECAY_S), LONGEST_DECAY_S))
     damping, wet = min(max(settings.damping, 0.0), 1.0), max(settings.mix, 0.0)
@@ -195,18 +203,23 @@ def _advance(settings: ReverbSettings, state: ReverbState, end: Array) -> None:
     end[_OUTSIDE, _OUT] = value[_WET] * math.sqrt((1.0 - kept) / (2.0 * kept))
     end[_OUTSIDE, _GATE] = 1.0 if value[_WET] > 0.0 else 0.0
     if not started:
-        state.coefficients[_TAP : _POLE + 1] = end[_TAP : _POLE + 1]
-        state.coefficients[_OUTSIDE, _OUT] = end[_OUTSIDE, _OUT]
+        for i in range(_LINES):
+            begin[_TAP, i], begin[_NEXT_TAP, i], begin[_POLE, i] = end[_TAP, i], end[_NEXT_TAP, i], end[_POLE, i]
+        begin[_OUTSIDE, _OUT] = end[_OUTSIDE, _OUT]
         state.counters[_STARTED] = 1
 
 
 @kernel
-def _is_silent(rows: Audio, start: int) -> bool:
-    """Whether a quantum of all rows, from frame `start` on, is silent; what is not a number is not silence."""
-    silent = True
-    for i in range(rows.shape[0]):
-        silent = silent and highest_magnitude(rows[i, start : start + QUANTUM_FRAMES]) < float(_SILENT)
-    return silent
+def _is_silent(row: Audio) -> bool:
+    """Whether nothing is heard in `row` (frames,); what is not a number is not silence."""
+    return highest_magnitude(row) < float(_SILENT)
+
+
+@kernel
+def _sends_silence(send: Audio, start: int) -> bool:
+    """Whether the send's quantum at `start` is silent."""
+    left, right = send[0, start : start + QUANTUM_FRAMES], send[1, start : start + QUANTUM_FRAMES]
+    return _is_silent(left) and _is_silent(right)
 
 
 @kernel
@@ -230,15 +243,14 @@ def _read_tap(line: Audio, first: int, begin: float, end: float, out: Audio, add
 
 
 @kernel
-def _read_lines(state: ReverbState, end: Array, rows: Audio) -> None:
-    """Read all lines to `rows` (8, 480), damped."""
-    begin = state.coefficients
+def _read_lines(state: ReverbState) -> None:
+    """Read all lines to ``state.rows``, damped."""
+    begin, end, rows = state.begin, state.end, state.rows
+    taps = 2 if state.size[2] > 0.0 else 1
     for i in range(_LINES):
-        first = state.counters[_POSITION] - state.delays[0, i]
-        _read_tap(state.lines[i], first, begin[_TAP, i], end[_TAP, i], rows[i], False)
-        if state.size[2] > 0.0:
-            first = state.counters[_POSITION] - state.delays[1, i]
-            _read_tap(state.lines[i], first, begin[_NEXT_TAP, i], end[_NEXT_TAP, i], rows[i], True)
+        for tap in range(taps):
+            first = state.counters[_POSITION] - state.delays[tap, i]
+            _read_tap(state.lines[i], first, begin[tap, i], end[tap, i], rows[i], tap > 0)
     run_eight_rows(rows, begin[_POLE], end[_POLE], state.memory)
 
 
@@ -269,10 +281,10 @@ def _take_send(send: Audio, start: int, begin: float, end: float, out: Audio) ->
 
 
 @kernel
-def _write_lines(state: ReverbState, rows: Audio, total: Audio, sent: Audio) -> None:
+def _write_lines(state: ReverbState) -> None:
     """Householder: every line gets its neighbour less a quarter of the sum, and the send."""
-    position = state.counters[_POSITION]
-    left, right = sent[0], sent[1]
+    position, rows, total = state.counters[_POSITION], state.rows, state.sums[0]
+    left, right = state.sent[0], state.sent[1]
     for i in range(_LINES):
         row, sign_left, sign_right = rows[(i + 1) % _LINES], _F(_IN_LEFT[i]), _F(_IN_RIGHT[i])
         target = state.lines[i, position : position + QUANTUM_FRAMES]
@@ -281,17 +293,22 @@ def _write_lines(state: ReverbState, rows: Audio, total: Audio, sent: Audio) -> 
 
 
 @kernel
-def _end_quantum(state: ReverbState, end: Array, sent: Audio) -> None:
+def _end_quantum(state: ReverbState) -> None:
     """Finish a fade, move on, and empty the lines once nothing but silence has gone round them."""
-    counters = state.counters
+    begin, end, counters = state.begin, state.end, state.counters
     position = counters[_POSITION]
-    state.coefficients[:] = end
-    if state.size[2] >= 1.0:
+    faded = state.size[2] >= 1.0
+    if faded:
         state.size[0], state.size[2] = state.size[1], 0.0
-        state.delays[0] = state.delays[1]
-        state.coefficients[_TAP] = end[_NEXT_TAP]
-        state.coefficients[_NEXT_TAP] = 0.0
-    silent = _is_silent(sent, 0) and _is_silent(state.lines, position)
+    for i in range(_LINES):
+        if faded:
+            state.delays[0, i] = state.delays[1, i]
+            end[_TAP, i], end[_NEXT_TAP, i] = end[_NEXT_TAP, i], 0.0
+        for row in range(4):
+            begin[row, i] = end[row, i]
+    silent = _is_silent(state.sent[0]) and _is_silent(state.sent[1])
+    for i in range(_LINES):
+        silent = silent and _is_silent(state.lines[i, position : position + QUANTUM_FRAMES])
     counters[_QUIET] = counters[_QUIET] + 1 if silent else 0
     counters[_POSITION] = (position + QUANTUM_FRAMES) % _ROOM_FRAMES
     if counters[_QUIET] * QUANTUM_FRAMES >= _ROOM_FRAMES:
@@ -303,31 +320,29 @@ def _end_quantum(state: ReverbState, end: Array, sent: Audio) -> None:
 @kernel
 def reverb_process(send: Audio, audio: Audio, settings: ReverbSettings, state: ReverbState) -> None:
     """Reverberate `send` (2, quanta × 480) and add the wet sound to `audio` (2, same frames)."""
-    end = np.zeros((4, _LINES))
-    work = np.empty((_LINES + 5, QUANTUM_FRAMES), dtype=np.float32)
-    rows, sums, sent = work[:_LINES], work[_LINES : _LINES + 3], work[_LINES + 3 :]
-    begin, counters = state.coefficients, state.counters
+    begin, end, counters = state.begin, state.end, state.counters
+    sums, sent = state.sums, state.sent
     for start in range(0, audio.shape[1], QUANTUM_FRAMES):
         stop = start + QUANTUM_FRAMES
         if counters[_IDLE]:
             if settings.mix <= 0.0:
                 begin[_OUTSIDE, _GATE], counters[_QUIET] = 0.0, 1
                 continue
-            if _is_silent(send, start):
+            if _sends_silence(send, start):
                 begin[_OUTSIDE, _GATE] = 1.0
                 continue
             # at the very first quantum nothing was held back: the gate is open
             if counters[_QUIET] == 0:
                 begin[_OUTSIDE, _GATE] = 1.0
             counters[_IDLE], counters[_QUIET] = 0, 0
-        _advance(settings, state, end)
+        _advance(settings, state)
         _take_send(send, start, begin[_OUTSIDE, _GATE], end[_OUTSIDE, _GATE], sent)
-        _read_lines(state, end, rows)
-        _sum_lines(rows, sums)
-        _write_lines(state, rows, sums[0], sent)
+        _read_lines(state)
+        _sum_lines(state.rows, sums)
+        _write_lines(state)
         gain, step = _F(begin[_OUTSIDE, _OUT]), _F((end[_OUTSIDE, _OUT] - begin[_OUTSIDE, _OUT]) / QUANTUM_FRAMES)
         for channel in range(2):
             wet, row = sums[1 + channel], audio[channel, start:stop]
             for n in range(QUANTUM_FRAMES):
                 row[n] += wet[n] * (gain + step * _F(n + 1))
-        _end_quantum(state, end, sent)
+        _end_quantum(state)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sonify.mapping.equal_loudness import compensation_db
 from sonify.mapping.scales import frequency_hz_of_note
 from sonify.metrics.panels import PANELS
 
@@ -19,7 +20,9 @@ _TICK_NOTE, _ACCENT_NOTE = 90, 102  # F#6, F#7
 _MOTIF_NOTES = (75, 68, 63)  # D#5 G#4 D#4: falling
 _EDGE_S = 0.02  # onset of an alarm's pulses, as IEC 60601-1-8 has it
 _HARMONICS = 4
-_SMALL_HZ, _LARGE_HZ = 1480.0, 62.0  # drums of the smallest and the largest batches
+_HEARD_AT_ONCE_S, _EARCON_POWER = 0.4, 0.4  # every earcon's power over its loudest 400 ms
+_SMALL_HZ, _LARGE_HZ = 1480.0, 110.0  # drums of the smallest and the largest batches
+_DRUM_PHON = 60.0
 _SMALL_S, _LARGE_S = 0.05, 0.22
 
 # rhythm of each panel's earcon: lengths of its notes and rests (negative) in units of 60 ms
@@ -75,7 +78,16 @@ def drum(band: int, num_bands: int, sample_rate_hz: int) -> Float32:
     length_s = _SMALL_S * (_LARGE_S / _SMALL_S) ** place
     t = np.arange(round(length_s * sample_rate_hz)) / sample_rate_hz
     envelope = 10.0 ** (-2.0 * t / length_s) * np.minimum(t / 0.001, 1.0) * np.minimum((length_s - t) / 0.005, 1.0)
-    return np.asarray(np.sin(2.0 * np.pi * frequency_hz * t) * envelope, dtype=np.float32)
+    gain = 10.0 ** (float(compensation_db(frequency_hz, _DRUM_PHON)) / 20.0)
+    return np.asarray(gain * np.sin(2.0 * np.pi * frequency_hz * t) * envelope, dtype=np.float32)
+
+
+def _equally_loud(wave: NDArray[np.float64], sample_rate_hz: int) -> Float32:
+    """Scale to the same power in its loudest 400 ms (what a momentary loudness meter hears), whatever its rhythm."""
+    energy = np.concatenate([[0.0], np.cumsum(wave**2)])
+    window = min(round(_HEARD_AT_ONCE_S * sample_rate_hz), len(wave))
+    loudest = (energy[window:] - energy[:-window]).max() / (_HEARD_AT_ONCE_S * sample_rate_hz)
+    return np.asarray(wave * np.sqrt(_EARCON_POWER / loudest), dtype=np.float32)
 
 
 def earcon_names() -> list[tuple[str, bool]]:
@@ -95,4 +107,4 @@ def earcon(panel: str, worse: bool, sample_rate_hz: int) -> Float32:
             frequency_hz = float(frequency_hz_of_note(notes[min(note, len(notes) - 1)]))
             parts.append(_tone(frequency_hz, length_s, sample_rate_hz, harmonics=_HARMONICS if worse else 1))
             note += 1
-    return np.concatenate(parts).astype(np.float32)
+    return _equally_loud(np.concatenate(parts), sample_rate_hz)

@@ -44,7 +44,7 @@ def test_all_loops_run_the_same_filter(shape):
     row, both, pair = audio[0].copy(), audio.copy(), audio.copy()
     run_row(row, one, one, np.zeros(2))
     run_stereo(both[0], both[1], one, one, np.zeros((2, 2)))
-    run_stereo_pair(pair[0], pair[1], np.stack([one, two]), np.stack([one, two]), np.zeros((2, 2, 2)))
+    run_stereo_pair(pair[0], pair[1], one, one, np.zeros((2, 2)), two, two, np.zeros((2, 2)))
     np.testing.assert_allclose(row, exact[0], atol=2e-6)
     np.testing.assert_allclose(both, exact, atol=2e-6)
     np.testing.assert_allclose(pair, lfilter(two[:3], [1.0, *two[3:]], exact), atol=2e-6)
