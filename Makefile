@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+export OPENBLAS_NUM_THREADS ?= 1
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 

@@ -14,7 +14,8 @@ from sonify.errors import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_INTERRUPTED, Sonify
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = ("render", "verify", "legend", "quiz", "simulate", "presets")  # functions of that name in sonify.commands.NAME
+# each is the function of that name in sonify.commands.NAME
+COMMANDS = ("render", "verify", "legend", "quiz", "simulate", "presets")
 
 _EPILOG = """\b
 Examples:

@@ -41,9 +41,8 @@ def verify(sound_file: Path, recording: str, sound: str, signals: str, as_json: 
     The decoder hears the mixed sound and knows the preset, nothing else. It needs a preset that plays one backend at a
     time without tuning filters, as `studio` does.
     """
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # many small problems: threads wait for each other more than work
+    # many small problems: threads of the linear algebra would wait for each other more than work
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
     from sonify.mapping.preset import load_sound_preset
     from sonify.readers.source import open_source
