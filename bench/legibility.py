@@ -1,5 +1,7 @@
 """How legible each preset is: render incidents, decode the WAV alone, compare; a table of presets × panels.
 
+Presets play their own bands, pitches and curves, but one backend at a time and through no filter (`--neutral`).
+
 python -m bench.legibility            prints it
 python -m bench.legibility --write    also puts it into README.md, between its two markers
 """
@@ -19,7 +21,7 @@ from sonify.mapping.preset import list_sound_presets
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 BEGIN, END = "<!-- legibility: made by bench/legibility.py -->", "<!-- legibility: end -->"
-SCENARIOS = ("incident", "overload", "flapping", "source-lost")
+SCENARIOS = ("incident", "flapping", "source-lost")
 LENGTH = "3m"
 SONIFY = [sys.executable, "-m", "sonify"]
 
@@ -31,9 +33,21 @@ def measured(preset: str, folder: Path) -> list[dict[str, object]]:
         recording, wav = folder / f"{scenario}.jsonl.gz", folder / f"{scenario}-{preset}.wav"
         if not recording.exists():
             subprocess.run([*SONIFY, "simulate", scenario, "-o", str(recording)], check=True, capture_output=True)
-        render = [*SONIFY, "render", str(recording), "-o", str(wav), "--sound", preset, "--length", LENGTH, "-q"]
+        render = [
+            *SONIFY,
+            "render",
+            str(recording),
+            "-o",
+            str(wav),
+            "--sound",
+            preset,
+            "--length",
+            LENGTH,
+            "-q",
+            "--neutral",
+        ]
         subprocess.run(render, check=True)
-        verify = [*SONIFY, "verify", str(wav), str(recording), "--sound", preset, "--json"]
+        verify = [*SONIFY, "verify", str(wav), str(recording), "--sound", preset, "--neutral", "--json"]
         verdicts.append(json.loads(subprocess.run(verify, check=True, capture_output=True, text=True).stdout))
         wav.unlink()
     return verdicts

@@ -65,6 +65,7 @@ class _Stopwatch:
 @click.option("--until", help="End here.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Seed of all randomness.")
 @click.option("--depth", default="16", show_default=True, type=click.Choice(["16", "24", "32f"]), help="Bits a sample.")
+@click.option("--neutral", is_flag=True, help="One backend at a time and no filters, for `sonify verify --neutral`.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1, 2), help="Same sound either way.")
 @click.option("--timings", is_flag=True, help="Say where the time went.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
@@ -79,6 +80,7 @@ def render(
     until: str | None,
     seed: int,
     depth: str,
+    neutral: bool,
     threads: int,
     timings: bool,
     quiet: bool,
@@ -105,6 +107,8 @@ def render(
     from sonify.mapping.preset import load_sound_preset
 
     preset = load_sound_preset(sound)
+    if neutral:
+        preset = preset.neutral()
     recording = _read(source, signals, since, until, say).on_bands(preset.bands.latency_bands)
     watch.lap("read")
     recording = _give_voices(recording, preset, say)

@@ -34,8 +34,9 @@ Errors are medians over bars and voices. "Right" is the share of values within 1
     "--sound", default="studio", show_default=True, help="Sound preset of the render: a name, or a .toml file."
 )
 @click.option("--signals", default="code-live", show_default=True, help="Signals preset: a name, or a .toml file.")
+@click.option("--neutral", is_flag=True, help="The render was made with --neutral.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def verify(sound_file: Path, recording: str, sound: str, signals: str, as_json: bool) -> None:
+def verify(sound_file: Path, recording: str, sound: str, signals: str, neutral: bool, as_json: bool) -> None:
     """Decode a render and compare it with the RECORDING that was rendered, over its whole length.
 
     The decoder hears the mixed sound and knows the preset, nothing else. It needs a preset that plays one backend at a
@@ -51,6 +52,8 @@ def verify(sound_file: Path, recording: str, sound: str, signals: str, as_json: 
     from sonify.verify.decode import decode, obstacles
 
     preset = load_sound_preset(sound)
+    if neutral:
+        preset = preset.neutral()
     audio, sample_rate_hz = read_audio(sound_file)
     reasons = obstacles(preset)
     panels: dict[str, PanelError | None] = dict.fromkeys(PANEL_NAMES)

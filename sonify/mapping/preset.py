@@ -290,6 +290,29 @@ class SoundPreset:
     limiter: Limiter = dataclasses.field(default_factory=Limiter)
     baseline: dict[str, tuple[float, ...]] | None = None
 
+    def neutral(self) -> SoundPreset:
+        """Return the preset's own bands, pitches and curves, played one backend at a time and through no filter.
+
+        What such a render holds can be read back whole, so that the mapping of a preset can be judged by itself.
+        """
+        return dataclasses.replace(
+            self,
+            level=dataclasses.replace(self.level, reference_level=-48.0, latency_tilt=5.0, baseline_depth=0.0),
+            arrangement=dataclasses.replace(
+                self.arrangement,
+                mode="sequenced",
+                bed=-60.0,
+                forward=0.0,
+                duck=0.0,
+                hold=0.0,
+                habituation=0.0,
+            ),
+            alarms=dataclasses.replace(self.alarms, level=-90.0),
+            eq=(),
+            compressor=Compressor(ratio=1.0),
+            reverb=Reverb(mix=0.0),
+        )
+
 
 def list_sound_presets() -> list[str]:
     """Names of the shipped sound presets."""
