@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sonify.mapping.preset import list_sound_presets
+from sonify.mapping.preset_file import list_sound_presets
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 
 from sonify.mapping.mapper import Mapper
-from sonify.mapping.preset import load_sound_preset
+from sonify.mapping.preset_file import load_sound_preset
 from sonify.metrics.recording_format import load_recording
 
 mpl.use("Agg")

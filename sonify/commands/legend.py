@@ -57,7 +57,7 @@ def legend(sound: str, output: Path, captions: str, speak: bool) -> None:
     check_audio_path(output, "16")
     engine = find_engine() if speak else None
     from sonify.lessons.captions import FORMATS
-    from sonify.mapping.preset import load_sound_preset
+    from sonify.mapping.preset_file import load_sound_preset
 
     preset = load_sound_preset(sound)
     tour, sounds = _lay_out(preset, engine)

@@ -35,7 +35,7 @@ def presets() -> None:
 @presets.command("list")
 def list_() -> None:
     """List the shipped presets and what each is for."""
-    from sonify.mapping.preset import list_sound_presets, load_sound_preset
+    from sonify.mapping.preset_file import list_sound_presets, load_sound_preset
     from sonify.readers.signals import list_signals, load_signals
 
     click.echo("sound")
@@ -84,7 +84,7 @@ def check(preset: str, signals: bool, strict: bool, as_json: bool) -> None:
         click.echo(json.dumps({"preset": preset, "kind": "signals"}) if as_json else f"{preset}: good")
         return
     from sonify.mapping.mapper import Mapper
-    from sonify.mapping.preset import load_sound_preset
+    from sonify.mapping.preset_file import load_sound_preset
 
     sound = load_sound_preset(_name_or_path(preset))
     Mapper(sound, ("backend",))  # finds a scale with too few notes

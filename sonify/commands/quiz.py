@@ -58,7 +58,7 @@ def quiz(
         _show_scores()
         return
     from sonify.lessons.questions import make_quiz
-    from sonify.mapping.preset import load_sound_preset
+    from sonify.mapping.preset_file import load_sound_preset
 
     preset = load_sound_preset(sound)
     if seed is None:

@@ -104,7 +104,7 @@ def render(
         if not quiet:
             click.echo(text, err=True)
 
-    from sonify.mapping.preset import load_sound_preset
+    from sonify.mapping.preset_file import load_sound_preset
 
     preset = load_sound_preset(sound)
     if neutral:

@@ -45,7 +45,7 @@ def verify(sound_file: Path, recording: str, sound: str, signals: str, neutral: 
     # many small problems: threads of the linear algebra would wait for each other more than work
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-    from sonify.mapping.preset import load_sound_preset
+    from sonify.mapping.preset_file import load_sound_preset
     from sonify.readers.source import open_source
     from sonify.verify.audio import read_audio
     from sonify.verify.compare import PANEL_NAMES, compare, overall_score

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sonify.commands import COMMANDS
-from sonify.mapping.preset import list_sound_presets
+from sonify.mapping.preset_file import list_sound_presets
 from sonify.readers.signals import list_signals
 from sonify.readers.source import SOURCES
 

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from sonify.lessons.questions import make_quiz
-from sonify.mapping.preset import load_sound_preset
+from sonify.mapping.preset_file import load_sound_preset
 
 
 def quiz(tmp_path, *arguments, answers="", **environment):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sonify.commands.verify import _as_json
-from sonify.mapping.preset import load_sound_preset
+from sonify.mapping.preset_file import load_sound_preset
 from sonify.readers.source import open_source
 from sonify.verify.audio import read_audio
 from sonify.verify.compare import compare, overall_score

@@ -12,16 +12,8 @@ from sonify.engine import LATENCY_FRAMES, Engine
 from sonify.errors import PresetError
 from sonify.fifo import Fifo
 from sonify.mapping.mapper import Mapper
-from sonify.mapping.preset import (
-    Arrangement,
-    Compressor,
-    Eq,
-    Freshness,
-    Level,
-    Motion,
-    Reverb,
-    load_sound_preset,
-)
+from sonify.mapping.preset import Arrangement, Compressor, Eq, Freshness, Level, Motion, Reverb
+from sonify.mapping.preset_file import load_sound_preset
 from sonify.mapping.score import Score
 from sonify.metrics.frame import Layout, MetricFrame
 from sonify.runner import render_offline

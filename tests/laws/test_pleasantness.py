@@ -18,7 +18,7 @@ from sonify.dsp.quantum import CONTROL_RATE_HZ, SAMPLE_RATE_HZ
 from sonify.engine import Engine
 from sonify.lint.excitation import FULL_SCALE_DB_SPL
 from sonify.mapping.mapper import Mapper, learn_baseline
-from sonify.mapping.preset import list_sound_presets, load_sound_preset
+from sonify.mapping.preset_file import list_sound_presets, load_sound_preset
 from sonify.mapping.score import Alarm
 from sonify.mapping.scorer import Scorer
 from sonify.mapping.timeline import lay_out_for

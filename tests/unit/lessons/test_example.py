@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sonify.lessons.example import PANEL_WORDS, backend_names, make_example, state_of, value_in
-from sonify.mapping.preset import Compressor, Eq, SoundPreset, list_sound_presets, load_sound_preset
+from sonify.mapping.preset import Compressor, Eq, SoundPreset
+from sonify.mapping.preset_file import list_sound_presets, load_sound_preset
 from sonify.metrics.panels import PANELS, Limits, State
 
 STATES = (State.GREEN, State.YELLOW, State.RED)

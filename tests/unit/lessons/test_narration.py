@@ -9,7 +9,7 @@ from sonify.engine import Engine
 from sonify.lessons.example import make_example
 from sonify.lessons.narration import DUCK_DB, SPEECH_LUFS, NarratedEngine
 from sonify.mapping.mapper import Mapper
-from sonify.mapping.preset import load_sound_preset
+from sonify.mapping.preset_file import load_sound_preset
 from sonify.mapping.scorer import Scorer
 from sonify.mapping.timeline import Step
 

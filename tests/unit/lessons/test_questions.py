@@ -10,7 +10,8 @@ import pytest
 from sonify.dsp.quantum import SAMPLE_RATE_HZ
 from sonify.lessons.playing import play_scores
 from sonify.lessons.questions import PANEL_WORDS, WHOLE_SERVICE, Question, make_quiz
-from sonify.mapping.preset import SoundPreset, list_sound_presets, load_sound_preset
+from sonify.mapping.preset import SoundPreset
+from sonify.mapping.preset_file import list_sound_presets, load_sound_preset
 from sonify.metrics.panels import Limits
 
 

@@ -11,7 +11,8 @@ from sonify.dsp.meter import LoudnessMeter
 from sonify.dsp.quantum import CONTROL_RATE_HZ, QUANTUM_FRAMES, SAMPLE_RATE_HZ
 from sonify.lessons.playing import play_tour
 from sonify.lessons.tour import make_tour
-from sonify.mapping.preset import Pitch, SoundPreset, list_sound_presets, load_sound_preset
+from sonify.mapping.preset import Pitch, SoundPreset
+from sonify.mapping.preset_file import list_sound_presets, load_sound_preset
 from sonify.mapping.scales import frequency_hz_of_note
 from sonify.metrics.panels import PANELS, Limits
 

@@ -10,7 +10,8 @@ from sonify.engine import Engine
 from sonify.lint.components import voices_of
 from sonify.lint.loads import typical_frame, worst_frame
 from sonify.mapping.mapper import Mapper
-from sonify.mapping.preset import SoundPreset, list_sound_presets, load_sound_preset
+from sonify.mapping.preset import SoundPreset
+from sonify.mapping.preset_file import list_sound_presets, load_sound_preset
 from sonify.metrics.frame import MetricFrame
 from sonify.metrics.panels import State
 from sonify.synth.voices import Voices

@@ -13,7 +13,8 @@ from sonify.lint.masking import find_hidden, scene_at
 from sonify.lint.scene import Scene
 from sonify.lint.steps import steps_of
 from sonify.lint.voice import Voice
-from sonify.mapping.preset import SoundPreset, list_sound_presets, load_sound_preset, parse_sound_preset
+from sonify.mapping.preset import SoundPreset
+from sonify.mapping.preset_file import list_sound_presets, load_sound_preset, parse_sound_preset
 from sonify.metrics.panels import PANELS
 
 

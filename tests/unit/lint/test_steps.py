@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonify.lint.steps import WANTED_JND, roughness_asper, steps_of
-from sonify.mapping.preset import SoundPreset, list_sound_presets, load_sound_preset, parse_sound_preset
+from sonify.mapping.preset import SoundPreset
+from sonify.mapping.preset_file import list_sound_presets, load_sound_preset, parse_sound_preset
 from sonify.metrics.panels import PANELS
 
 

@@ -4,7 +4,8 @@ import tomllib
 import pytest
 
 from sonify.errors import PresetError
-from sonify.mapping.preset import SECTIONS, Eq, SoundPreset, list_sound_presets, load_sound_preset, parse_sound_preset
+from sonify.mapping.preset import SECTIONS, Eq, SoundPreset
+from sonify.mapping.preset_file import list_sound_presets, load_sound_preset, parse_sound_preset
 from sonify.mapping.schema import key_of
 from sonify.metrics.panels import PANELS, Limits, State
 from sonify.paths import presets_dir

@@ -7,7 +7,7 @@ import numpy as np
 from sonify.dsp.quantum import QUANTUM_FRAMES
 from sonify.engine import Engine
 from sonify.mapping.mapper import Mapper
-from sonify.mapping.preset import load_sound_preset
+from sonify.mapping.preset_file import load_sound_preset
 from sonify.mapping.scorer import Scorer
 from sonify.mapping.timeline import lay_out_for
 from sonify.metrics.frame import Layout
