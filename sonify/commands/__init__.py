@@ -12,7 +12,7 @@ import click
 from sonify import __version__
 from sonify.errors import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_INTERRUPTED, SonifyError
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "main", "printable"]
 
 # each is the function of that name in sonify.commands.NAME
 COMMANDS = ("render", "verify", "legend", "quiz", "simulate", "presets")
@@ -50,8 +50,13 @@ def _sonify(debug: bool) -> None:
     """
 
 
+def printable(text: str) -> str:
+    """Replace what could steer a terminal: text from metrics and servers is not to be trusted."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def _fail(message: str, exit_code: int) -> None:
-    click.echo(f"sonify: {message}", err=True)
+    click.echo(f"sonify: {printable(message)}", err=True)
     sys.exit(exit_code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sonify.commands import printable
 from sonify.errors import CancelledError, UsageError
 from sonify.units import format_duration, parse_duration_s, parse_speed, parse_time_s
 
@@ -146,7 +148,7 @@ def _read(source: str, signals: str, since: str | None, until: str | None, say: 
     )
     recording = opened.read(since_s, until_s)
     for warning in opened.warnings:
-        say(f"note: {warning}")
+        say(f"note: {printable(warning)}")
     return recording
 
 
@@ -171,7 +173,7 @@ def _lay_out(recording: Recording, preset: SoundPreset, length_s: float | None, 
 
 def _describe(recording: Recording, timeline: Timeline) -> str:
     layout = recording.layout
-    names = ", ".join(_printable(name) for name in layout.backends[:6]) + (" …" if layout.num_backends > 6 else "")
+    names = ", ".join(_short(name) for name in layout.backends[:6]) + (" …" if layout.num_backends > 6 else "")
     return (
         f"{len(recording)} frames of {format_duration(layout.interval_s)}, {format_duration(recording.duration_s)}, "
         f"{layout.num_backends} backends ({names}); played at {timeline.speed:.3g}×"
@@ -253,8 +255,10 @@ def _render(
         mark_kernels_compiled("engine")
     if not quiet:
         length_s = num_frames / SAMPLE_RATE_HZ
+        loudness_lufs = meter.integrated_lufs()
+        loudness = "too short to measure LUFS" if math.isnan(loudness_lufs) else f"{loudness_lufs:.1f} LUFS"
         click.echo(
-            f"{output}: {format_duration(length_s)}, {meter.integrated_lufs():.1f} LUFS, "
+            f"{output}: {format_duration(length_s)}, {loudness}, "
             f"true peak {meter.true_peak_dbtp():.1f} dBTP, {length_s / render_s:.0f}× real time"
         )
 
@@ -278,7 +282,7 @@ def _progress_bar(num_quanta: int, *, hidden: bool) -> Any:
     return bar
 
 
-def _printable(name: str) -> str:
+def _short(name: str) -> str:
     """Show a name from the metrics without control characters, and not too long."""
-    shown = "".join(char if char.isprintable() else "?" for char in name)
+    shown = printable(name)
     return shown if len(shown) <= 40 else shown[:39] + "…"

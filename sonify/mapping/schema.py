@@ -60,8 +60,9 @@ class Key:
         if self.kind == "curve":
             return f"rising pairs [value, output] with outputs from {self.low:g} to {self.high:g}"
         number = "a whole number" if self.whole else "a number"
-        units = " or ".join(unit for unit in self.units if unit and unit != "ratio")
-        return f"{number} from {self.low:g} to {self.high:g}{' ' + units if units else ''}"
+        unit, *others = self.units
+        own = f"{number} from {self.low:g} to {self.high:g}{f' {unit}' if unit not in ('', 'ratio') else ''}"
+        return " or ".join([own, *(f"over 0 {other}" for other in others)])
 
 
 def quantity(default: float, low: float, high: float, *units: str, help: str, whole: bool = False) -> Any:  # noqa: A002
@@ -143,6 +144,8 @@ def _checked_number(key: Key, value: object, problem: PresetError) -> float | st
     except UsageError:
         raise problem from None
     if unit != key.units[0]:
+        if not 0.0 < number < math.inf:
+            raise problem
         return str(value)  # in another unit than the key's own: whoever uses it translates it
     if not key.low <= number <= key.high or (key.whole and not number.is_integer()):
         raise problem

@@ -1,5 +1,7 @@
 """`sonify render` as a person runs it: real files in, real files out, judged by other programs."""
 
+import gzip
+import json
 import os
 import re
 import shutil
@@ -215,3 +217,25 @@ def test_a_render_of_nothing_but_silence_is_told_from_one_of_no_data(tmp_path):
     silence, lost = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("silence", "source-lost"))
     assert 0.0 < np.abs(silence).max() < 0.01
     assert np.abs(lost).max() > 0.05
+
+
+def test_names_from_the_metrics_cannot_steer_the_terminal(tmp_path):
+    """A backend whose name rings the bell and changes colours: neither the description nor an error passes that on."""
+    header, frame = gzip.decompress(INCIDENT.read_bytes()).decode().splitlines()[:2]
+    hostile = json.loads(header) | {"backends": ["\x1b[31mred\x07\u202e", "ts", "go", "csharp", "sql", "julia"]}
+    recording, preset = tmp_path / "hostile.jsonl", tmp_path / "eq.toml"
+    recording.write_text(f"{json.dumps(hostile)}\n{frame}\n")
+    preset.write_text('[[eq]]\nbackend = "nope"\n')
+    good = sonify("render", recording, "-o", tmp_path / "x.wav")
+    bad = sonify("render", recording, "-o", tmp_path / "y.wav", "--sound", preset)
+    assert (good.returncode, bad.returncode) == (0, 2)
+    assert "no such backend" in bad.stderr
+    for printed in (good.stdout, good.stderr, bad.stderr):
+        assert all(char.isprintable() or char == "\n" for char in printed)
+
+
+def test_a_render_too_short_for_loudness_says_so(tmp_path):
+    done = sonify("render", INCIDENT, "-o", tmp_path / "x.wav", "--length", "100ms")
+    assert done.returncode == 0
+    assert "too short to measure LUFS" in done.stdout
+    assert "nan" not in done.stdout

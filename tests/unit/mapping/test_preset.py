@@ -67,6 +67,8 @@ BAD = [
     ("[baseline]\nrust = [1.0]", ["baseline.rust", "24 rates"]),
     ("[limiter]\nceiling = 0.0", ["limiter.ceiling", "-1"]),
     ("[[[", ["not valid TOML"]),
+    ('[[eq]]\nat = "0s"', ["eq[0].at", "0s", "over 0 s"]),
+    ('[compressor]\nthreshold = "-5 req/s"', ["compressor.threshold", "-5 req/s", "over 0 1/s"]),
 ]
 
 
