@@ -23,6 +23,8 @@ Examples:
   sonify presets show code-live > mine.toml
   sonify presets check mine.toml
   sonify presets check code-live --strict
+  sonify presets check mine.toml --signals
+  sonify presets show envoy --queries
   sonify presets keys
 """
 
@@ -34,7 +36,11 @@ def presets() -> None:
 
 @presets.command("list")
 def list_() -> None:
-    """List the shipped presets and what each is for."""
+    """List the shipped presets and what each is for.
+
+    Of a signals preset also how its names were verified: live (seen on a running system), page (on a page that somebody
+    recorded), source (in the program's source) or docs (in its documentation); the preset itself says of which version.
+    """
     from sonify.mapping.preset_file import list_sound_presets, load_sound_preset
     from sonify.readers.signals import list_signals, load_signals
 
@@ -43,14 +49,23 @@ def list_() -> None:
         click.echo(f"  {name:<16}{load_sound_preset(name).purpose}")
     click.echo("signals")
     for name in list_signals():
-        click.echo(f"  {name:<16}{load_signals(name).description}")
+        signals = load_signals(name)
+        click.echo(f"  {name:<16}{signals.state:<8}{signals.description}")
 
 
 @presets.command()
 @click.argument("name")
 @click.option("--signals", is_flag=True, help="The signals preset of that name, where a sound preset has it too.")
-def show(name: str, signals: bool) -> None:
-    """Print a shipped preset, ready to be copied and changed."""
+@click.option("--queries", is_flag=True, help="The PromQL of each panel of a signals preset (NAME may be a file).")
+@click.option("--window", default="1m", show_default=True, help="What the rates of --queries are taken over.")
+def show(name: str, signals: bool, queries: bool, window: str) -> None:
+    """Print a shipped preset, ready to be copied and changed; or what it asks a Prometheus server."""
+    if queries:
+        from sonify.readers.preset_queries import queries_text
+        from sonify.readers.signals import load_signals
+
+        click.echo(queries_text(load_signals(_name_or_path(name)), window), nl=False)
+        return
     from sonify.errors import PresetError
     from sonify.mapping.schema import suggest
     from sonify.paths import presets_dir

@@ -1,4 +1,4 @@
-"""Classic histograms: cumulative ``le`` buckets over time become rates per band."""
+"""Histograms as servers tell them become rates per band: cumulative ``le`` buckets, and sparse ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sonify.metrics.bands import rebucket
 
-__all__ = ["bands_from_le", "edges_from_le", "outermost_share", "parse_le"]
+__all__ = ["bands_from_le", "edges_from_le", "outermost_share", "parse_le", "parse_vmrange", "sparse_shares"]
 
 Array = NDArray[np.float64]
 
@@ -83,3 +83,44 @@ def outermost_share(cumulative: Mapping[float, Array]) -> float:
     for _, _, rates in _layouts(cumulative):
         sums += rates[:, 0].sum(), rates[:, -1].sum(), rates.sum()
     return float(max(sums[:2]) / sums[2]) if sums[2] > 0.0 else 0.0
+
+
+# -- sparse buckets ----------------------------------------------------------------------------------------------------
+
+_LEAST, _MOST = 1e-300, 1e300
+_OPEN_BUCKET_RATIO = 2.0  # width taken for a bucket that begins at 0 or below, or ends at +Inf
+
+
+def parse_vmrange(text: str) -> tuple[float, float] | None:
+    """Bounds of a VictoriaMetrics bucket, ``1.000e-01...1.136e-01``; None where it is none."""
+    low_text, mark, high_text = text.partition("...")
+    low, high = parse_le(low_text), parse_le(high_text)
+    return (low, high) if mark and low is not None and high is not None and low < high else None
+
+
+def sparse_shares(lows: Array, highs: Array, edges: Array) -> Array:
+    """Share of each sparse bucket that falls into each band, log-uniform inside the bucket.
+
+    Parameters
+    ----------
+    lows, highs : array (buckets,)
+        Bounds, in any order. What is at or below 0 belongs to the lowest band; a bucket from 0 or below up to a value
+        over 0, or from a value up to +Inf, is taken to be a factor of 2 wide.
+    edges : array (bands + 1,)
+        Of the bands, from 0, in the unit of the bounds.
+
+    Returns
+    -------
+    array (buckets, bands)
+        Every row sums to 1.
+    """
+    # logarithms need positive numbers that are finite; what lies beyond these is in the outermost bands anyway
+    bottom, top = np.clip(lows, _LEAST, _MOST), np.clip(highs, _LEAST, _MOST)
+    top = np.where(np.isfinite(highs), top, bottom * _OPEN_BUCKET_RATIO)
+    bottom = np.where(lows > 0.0, bottom, top / _OPEN_BUCKET_RATIO)
+    low, high = np.log(bottom)[:, None], np.log(top)[:, None]
+    inner = np.log(edges[1:-1])[None, :]
+    width = high - low
+    below = np.where(width > 0.0, np.clip((inner - low) / np.where(width > 0.0, width, 1.0), 0.0, 1.0), inner >= low)
+    ends = np.ones((len(lows), 1))
+    return np.asarray(np.diff(np.hstack([0.0 * ends, below, ends]), axis=1))

@@ -1,62 +1,48 @@
-"""The Prometheus HTTP API: requests with time-outs, retries and a bounded answer; every failure is one clear line."""
+"""The Prometheus HTTP API: what is asked, and the data of the answer; every failure is one clear line."""
 
 from __future__ import annotations
 
 import json
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 
 from sonify.errors import ReaderError
+from sonify.readers.http_options import HttpOptions, parse_http_url
+from sonify.readers.http_session import HttpAnswer, HttpSession, Parameters, Patience
+from sonify.readers.readable import readable
 
-__all__ = ["PrometheusApi", "readable"]
+__all__ = ["SPELLING", "PrometheusApi", "readable"]
 
-MAX_ANSWER_BYTES = 256 * 1024 * 1024
-CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 60.0  # between two pieces of an answer
-ANSWER_TIMEOUT_S = 180.0  # for a whole answer
-RETRIES = 2
-_RETRY_WAIT_S = 0.4  # before the first retry, doubled for the next
-_RETRY_STATUS = frozenset({429, 502, 503, 504})
-_SHOWN_CHARACTERS = 200
+SPELLING = "prometheus+http(s)://[USER:PASSWORD@]HOST:PORT[/PREFIX]"
+CLOCK_SLACK_S = 1.5  # a header Date has whole seconds
 _MEANINGS = {
     400: "the request is malformed",
-    401: "name and password are needed: write them as prometheus+http://user:password@host",
+    401: "credentials are needed: user:password@ in the URL, or --option bearer, bearer-file, bearer-env or header",
     403: "access is refused",
     404: "no Prometheus API at this path",
     422: "the query cannot be executed",
+    429: "the server is asked too often",
     503: "the server is unavailable or the query took too long",
 }
 
-Parameters = Sequence[tuple[str, str]]
-
-
-def readable(text: str) -> str:
-    """Make untrusted text fit one line of a message: control characters escaped, at most 200 characters."""
-    cut = text[:_SHOWN_CHARACTERS]
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in cut)
-    return shown + ("…" if len(text) > _SHOWN_CHARACTERS else "")
-
-
-class _TooLargeError(Exception):
-    pass
-
 
 class PrometheusApi:
-    """One server's API, used as a context manager.
+    """One server's API, used as a context manager; it may be asked from one thread at a time.
 
     Parameters
     ----------
     url : str
         ``http(s)://[user:password@]host[:port][/prefix][?extra=parameter]``. What stands before ``@`` becomes basic
         authentication, what stands after ``?`` goes with every request; neither is ever shown.
-    headers : mapping, optional
-        Sent with every request (a bearer token, ``X-Scope-OrgID``); the values are never shown.
+    options : HttpOptions
+        Credentials, certificates, time-out and retries.
+    patience : Patience
+        How long is waited for an answer, and how large it may be.
     transport : httpx.BaseTransport, optional
         Instead of the network, for tests.
     sleep : callable
@@ -64,73 +50,62 @@ class PrometheusApi:
 
     Attributes
     ----------
-    url : str
-        As it may be shown: without credentials and parameters.
+    url, host_port : str
+        As they may be shown: without credentials and parameters.
     warnings : dict of str to None
         What the server warned of, each once, in order.
+    is_victoria : bool
+        Whether it is VictoriaMetrics; known after `recognise`.
 
     Raises
     ------
     ReaderError
-        The URL or a header cannot be used.
+        The URL or an option cannot be used.
     """
 
     def __init__(
         self,
         url: str,
+        options: HttpOptions | None = None,
         *,
-        headers: Mapping[str, str] | None = None,
+        patience: Patience = Patience(),  # noqa: B008  (immutable)
         transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
+        place = parse_http_url(url, SPELLING)
+        self.url, self.host_port = place.url, place.host_port
         self.warnings: dict[str, None] = {}
-        self._sleep = sleep
+        self.is_victoria = False
+        self._behind_s = 0.0  # this machine's clock, behind the server's
         self._method = "POST"
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise ReaderError(f"the URL of the Prometheus server cannot be read: {readable(str(error))}") from None
-        if parts.scheme not in ("http", "https") or not host:
-            raise ReaderError("the URL of a Prometheus server is written prometheus+http(s)://HOST:PORT[/PREFIX]")
-        place = f"[{host}]" if ":" in host else host
-        self.url = f"{parts.scheme}://{place}{f':{port}' if port is not None else ''}{parts.path.rstrip('/')}"
-        self._extra = parse_qsl(parts.query, keep_blank_values=True)
-        has_login = parts.username is not None
-        self._auth = (
-            httpx.BasicAuth(unquote(parts.username or ""), unquote(parts.password or "")) if has_login else None
+        self._session = HttpSession(
+            place,
+            options or HttpOptions(),
+            patience=patience,
+            too_large="read a shorter range, or narrow `matchers` in the signals preset",
+            transport=transport,
+            sleep=sleep,
         )
-        self._is_loopback = _is_loopback(host)
-        self._transport = transport
-        try:
-            self._headers = httpx.Headers(dict(headers or {}))
-        except (UnicodeError, ValueError, TypeError):
-            raise ReaderError(f"{self.url}: a header cannot be sent: {', '.join(headers or {})}") from None
-        self._client: httpx.Client | None = None
 
     def __enter__(self) -> Self:
         """Open a client; connections are kept until the block ends."""
-        self._client = httpx.Client(
-            auth=self._auth,
-            headers=self._headers,
-            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            transport=self._transport,
-            trust_env=not self._is_loopback,  # a proxy cannot reach this machine's own loopback
-        )
+        self._session.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self.close()
 
-    def get(self, path: str, parameters: Parameters, *, what: str) -> Any:
+    def close(self) -> None:
+        """Close the connections; what another thread is asking breaks off."""
+        self._session.close()
+
+    def get(self, path: str, parameters: Parameters, *, what: str, retries: int | None = None) -> Any:
         """Ask with GET; see `ask`."""
-        return self._answer("GET", path, parameters, what)
+        return self._data(path, self._send("GET", path, parameters, what, retries), what)
 
-    def ask(self, path: str, parameters: Parameters, *, what: str) -> Any:
+    def ask(self, path: str, parameters: Parameters, *, what: str, retries: int | None = None) -> Any:
         """Ask with a POST form (long queries do not fit a URL), or GET where the server takes no POST.
 
         Parameters
@@ -141,6 +116,8 @@ class PrometheusApi:
             Form fields.
         what : str
             What is asked for, in words, for messages.
+        retries : int, optional
+            Instead of those of the options.
 
         Returns
         -------
@@ -152,62 +129,60 @@ class PrometheusApi:
         ReaderError
             No connection, time-out, an error status, an answer that is too large or not the API's JSON.
         """
-        return self._answer(self._method, path, parameters, what)
+        return self._data(path, self._send(self._method, path, parameters, what, retries), what)
 
-    def _answer(self, method: str, path: str, parameters: Parameters, what: str) -> Any:
-        where = f"{self.url}{path} ({what})"
-        for attempt in range(RETRIES + 1):
-            last = attempt == RETRIES
-            try:
-                status, body = self._send(method, path, parameters)
-            except httpx.TimeoutException as error:
-                if last or not isinstance(error, httpx.ConnectTimeout):
-                    raise ReaderError(f"{where}: no answer in time ({_reason(error)})") from None
-            except _TooLargeError:
-                raise ReaderError(
-                    f"{where}: the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB; read a shorter range, "
-                    "or narrow `matchers` in the signals preset"
-                ) from None
-            except httpx.TransportError as error:
-                if last:
-                    what_failed = (
-                        "cannot be reached" if isinstance(error, httpx.ConnectError) else "the connection broke"
-                    )
-                    raise ReaderError(f"{where}: {what_failed}: {_reason(error)}") from None
-            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-                raise ReaderError(f"{where}: cannot be read: {_reason(error)}") from None
-            else:
-                if status == 405 and method == "POST":
-                    self._method = "GET"
-                    return self._answer("GET", path, parameters, what)
-                if status not in _RETRY_STATUS or last:
-                    return self._data(where, status, body)
-            # jitter, so that several readers do not come back all at once
-            self._sleep(_RETRY_WAIT_S * 2**attempt * random.uniform(0.5, 1.5))
-        raise AssertionError("the last attempt returns or raises")
+    def instant(self, query: str, *, what: str, retries: int | None = None) -> tuple[Any, float]:
+        """Ask for the newest values there are; the second result is when that was, on `time.monotonic`.
 
-    def _send(self, method: str, path: str, parameters: Parameters) -> tuple[int, bytes]:
-        if self._client is None:
-            raise RuntimeError("PrometheusApi is used as a context manager")
-        form = None if method == "GET" else _form(parameters)
-        query: list[tuple[str, str | int | float | bool | None]] = [*self._extra]
-        if method == "GET":
-            query += parameters
-        give_up_s = time.monotonic() + ANSWER_TIMEOUT_S
-        body = bytearray()
-        with self._client.stream(method, self.url + path, params=query or None, data=form) as response:
-            for piece in response.iter_bytes():  # decompressed: a small answer may grow
-                body += piece
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise _TooLargeError
-                if time.monotonic() > give_up_s:
-                    raise httpx.ReadTimeout(f"still sending after {ANSWER_TIMEOUT_S:.0f} s")
-        return response.status_code, bytes(body)
+        The server's own clock says what is newest, so that it does not matter whether this machine's is right.
+        VictoriaMetrics would then take the last whole second, and hide the last 30 s besides: it gets the time, and
+        what turns the hiding off in all versions.
+        """
+        fields = [("query", query)]
+        if self.is_victoria:
+            now_s = time.time() + self._behind_s
+            fields += [("time", f"{now_s:.3f}"), ("nocache", "1"), ("latency_offset", "1ms")]
+        path = "/api/v1/query"
+        answer = self._send(self._method, path, fields, what, retries)
+        return self._data(path, answer, what), answer.sent_s
 
-    def _data(self, where: str, status: int, body: bytes) -> Any:
-        text = body[: 8 * _SHOWN_CHARACTERS].decode("utf-8", "replace")
+    def recognise(self, *, retries: int | None = None) -> None:
+        """Find out whether it is VictoriaMetrics, and how its clock stands.
+
+        Raises
+        ------
+        ReaderError
+            The server cannot be reached.
+        """
+        answer = self._session.send("GET", "/api/v1/status/buildinfo", what="kind of server", retries=retries)
         try:
-            answer = json.loads(body)
+            data = json.loads(answer.body)["data"]
+            bare = isinstance(data, dict) and not {"goVersion", "revision"} & set(data)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            bare = False
+        self.is_victoria = "x-server-hostname" in answer.headers or (answer.status == 200 and bare)
+        try:
+            server_s = parsedate_to_datetime(answer.headers["date"]).timestamp() + 0.5
+        except (KeyError, ValueError, TypeError):
+            return
+        behind_s = server_s - time.time()
+        self._behind_s = behind_s if abs(behind_s) > CLOCK_SLACK_S else 0.0
+        if self.is_victoria and self._behind_s:
+            self.warnings[f"the server's clock and this machine's differ by {abs(behind_s):.0f} s"] = None
+
+    def _send(self, method: str, path: str, parameters: Parameters, what: str, retries: int | None) -> HttpAnswer:
+        if method == "POST":
+            answer = self._session.send("POST", path, what=what, form=parameters, retries=retries)
+            if answer.status != 405:
+                return answer
+            self._method = "GET"
+        return self._session.send("GET", path, what=what, parameters=parameters, retries=retries)
+
+    def _data(self, path: str, http: HttpAnswer, what: str) -> Any:
+        where, status = f"{self.url}{path} ({what})", http.status
+        text = http.body[:2000].decode("utf-8", "replace")
+        try:
+            answer = json.loads(http.body)
         except (ValueError, RecursionError):
             answer = None
         if isinstance(answer, dict) and answer.get("status") == "error":
@@ -225,18 +200,3 @@ class PrometheusApi:
             for note in notes if isinstance(notes, list) else []:
                 self.warnings[readable(str(note))] = None
         return answer["data"]
-
-
-def _form(parameters: Parameters) -> dict[str, list[str]]:
-    form: dict[str, list[str]] = {}
-    for name, value in parameters:
-        form.setdefault(name, []).append(value)
-    return form
-
-
-def _reason(error: Exception) -> str:
-    return readable(str(error)) or type(error).__name__
-
-
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")

@@ -1,27 +1,36 @@
-"""The panels of a signals preset as PromQL answers: one small aggregated query each, put onto one grid of times."""
+"""The panels of a signals preset, put together from the answers to its queries, over a range or at one instant."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sonify.errors import ReaderError
-from sonify.readers import promql
-from sonify.readers.le_buckets import parse_le
-from sonify.readers.prometheus_api import PrometheusApi, readable
-from sonify.readers.prometheus_discovery import HISTOGRAM_TABLES
+from sonify.readers.le_buckets import (
+    bands_from_le,
+    edges_from_le,
+    outermost_share,
+    parse_le,
+    parse_vmrange,
+    sparse_shares,
+)
+from sonify.readers.panel_window import BATCH_EDGES
+from sonify.readers.prometheus_answers import Series
+from sonify.readers.prometheus_discovery import COUNTER_TABLES
+from sonify.readers.prometheus_parts import Part
+from sonify.readers.readable import readable
 from sonify.readers.signals import Signals
-from sonify.readers.time_grid import TimeGrid
+from sonify.readers.source import ALL
 
-__all__ = ["ALL", "PanelQueries"]
-
-ALL = "all"  # name of the only backend where no label names one
+__all__ = ["Columns", "Gathered"]
 
 Array = NDArray[np.float64]
-Series = list[tuple[dict[str, str], Array]]
 Key = TypeVar("Key", str, float)
+
+OUTERMOST_SHARE = 0.95
 
 
 def _add(rates: dict[Key, Array], key: Key, rate: Array) -> None:
@@ -30,146 +39,230 @@ def _add(rates: dict[Key, Array], key: Key, rate: Array) -> None:
     Two series share a key where a label changed its name, or where instances write a bound as "1" and as "1.0".
     """
     old = rates.get(key)
-    rates[key] = rate if old is None else np.where(np.isnan(old), rate, old + np.nan_to_num(rate))
+    rates[key] = rate if old is None else _sum(old, rate)
 
 
-def _first_of(labels: dict[str, str], wanted: tuple[str, ...]) -> str:
-    return next((labels[name] for name in wanted if labels.get(name)), ALL)
+def _sum(one: Array, other: Array) -> Array:
+    return np.where(np.isnan(one), other, one + np.nan_to_num(other))
 
 
-class PanelQueries:
-    """Asks for panels.
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Panels over time, in the shapes of a `Recording`."""
+
+    request_rate: Array
+    error_ratio: Array
+    fallback_ratio: Array
+    glitch_rate: Array
+    latency_rate: Array
+    batch_rate: Array
+    queue_depth: Array
+    active_requests: Array
+
+
+class Gathered:
+    """Answers, sorted by panel and backend.
 
     Parameters
     ----------
-    api : PrometheusApi
-        Open.
     signals : Signals
         The preset.
-    names : dict of str to str
-        Series name of each panel there is, by table.
-    grid : TimeGrid
-        Which times.
-    window_s : float
-        What a rate is taken over, in s.
-    gauge_window_s : float or None
-        What a gauge is averaged over, in s; None takes the instant.
+    num_times : int
+        Length of the grid that all series are on.
+    edges_s : array (bands + 1,)
+        Of the latency bands.
+    backend_of : callable, optional
+        Gives the name that a backend is kept under, if not its own.
 
     Attributes
     ----------
-    warnings : list of str
-        What could not be read as it stands.
+    warnings : dict of str to None
+        What could not be read as it stands, each once.
+    newest_s : dict of str to array (times,)
+        When each panel's newest sample was taken, Unix s, by table.
+    backend_newest_s : dict of str to array (times,)
+        Likewise by backend.
     """
 
     def __init__(
         self,
-        api: PrometheusApi,
         signals: Signals,
-        names: dict[str, str],
-        grid: TimeGrid,
+        num_times: int,
+        edges_s: Array,
         *,
-        window_s: float,
-        gauge_window_s: float | None,
+        backend_of: Callable[[str], str] = str,
     ) -> None:
-        self._api = api
         self._signals = signals
-        self._names = names
-        self._grid = grid
-        self._window_s = window_s
-        self._gauge_window_s = gauge_window_s
-        self.warnings: list[str] = []
+        self._count = num_times
+        self._edges_s = edges_s
+        self._backend_of = backend_of
+        self._unit_s = signals.latency.unit_s if signals.latency else 1.0
+        self._counters: dict[str, dict[str, Array]] = {}
+        self._le: dict[str, dict[str, dict[float, Array]]] = {"latency": {}, "batch": {}}
+        self._bands: dict[str, dict[str, Array]] = {"latency": {}, "batch": {}}
+        self._averages: dict[str, dict[str, Array]] = {"sum": {}, "number": {}, "mean": {}}
+        self._gauges: dict[str, dict[int, Array]] = {}
+        self.warnings: dict[str, None] = {}
+        self.newest_s: dict[str, Array] = {}
+        self.backend_newest_s: dict[str, Array] = {}
 
-    def _matrix(self, expression: str, what: str) -> Series:
-        """Series of a range query, each on the grid, shape (frames,); NaN where it has no point."""
-        columns: dict[tuple[tuple[str, str], ...], Array] = {}
-        for first_ms, last_ms in self._grid.chunks():
-            fields = [
-                ("query", expression),
-                ("start", f"{first_ms / 1000:.3f}"),
-                ("end", f"{last_ms / 1000:.3f}"),
-                ("step", f"{self._grid.step_ms / 1000:.3f}"),
-            ]
-            answer = self._api.ask("/api/v1/query_range", fields, what=what)
-            try:
-                if answer["resultType"] != "matrix":
-                    raise ValueError
-                for item in answer["result"]:
-                    labels = tuple(sorted((str(name), str(value)) for name, value in item["metric"].items()))
-                    column = columns.setdefault(labels, np.full(self._grid.count, np.nan))
-                    points: list[Any] = item.get("values", [])
-                    times_s = np.asarray([point[0] for point in points], dtype=np.float64)
-                    self._grid.place(column, times_s, np.asarray([point[1] for point in points], dtype=np.float64))
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
-                raise ReaderError(
-                    f"{self._api.url}/api/v1/query_range ({what}): the answer is not a matrix of time series"
-                ) from None
-        return [(dict(labels), column) for labels, column in columns.items()]
+    # -- sorting -------------------------------------------------------------------------------------------------------
 
-    def _rates(self, table: str, labels: tuple[str, ...], *extra: str) -> Series:
-        name, signal = self._names[table], getattr(self._signals, table)
-        matchers = (*self._signals.matchers, *signal.matchers)
-        query = promql.rate_by(name, matchers, self._window_s, labels, *extra)
-        return self._matrix(query, f"rate of {table}" + (f" by {' or '.join(labels)}" if labels else ""))
+    def add(self, part: Part, answer: Iterable[Series]) -> None:
+        """Take the answer to one part."""
+        for series in answer:
+            backend = ALL
+            if part.labels:
+                named = (series.labels[label] for label in part.labels if series.labels.get(label))
+                backend = self._backend_of(next(named, ALL))
+            if part.kind == "count":
+                _add(self._counters.setdefault(part.table, {}), backend, series.values)
+            elif part.kind == "gauge":
+                signed = self._gauges.setdefault(part.table, {})
+                signed[part.sign] = _sum(signed[part.sign], series.values) if part.sign in signed else series.values
+            elif part.kind == "buckets":
+                self._add_buckets(part, backend, series)
+            elif part.kind == "native":
+                self._add_native(part, backend, series)
+            elif part.kind == "time":
+                self._add_time(part, backend, series.values)
+            else:
+                _add(self._averages[part.kind], backend, series.values)
+        if part.kind == "count":
+            self._counters.setdefault(part.table, {})
 
-    def _rates_by_backend(self, table: str, *extra: str) -> list[tuple[str, dict[str, str], Array]]:
-        """Backend, other labels and rate of each series; one backend where no label names any."""
-        wanted = self._signals.backend_labels
-        series = self._rates(table, wanted, *extra)
-        if series:
-            return [(_first_of(labels, wanted), labels, rate) for labels, rate in series]
-        series = self._rates(table, (), *extra)
-        if series:
-            self.warnings.append(
-                f"{self._names[table]} has no label {' or '.join(wanted)}: all of it is one backend, {ALL!r}"
-            )
-        return [(ALL, labels, rate) for labels, rate in series]
+    def declare(self, tables: Iterable[str]) -> None:
+        """Say that counters are there that have counted nothing yet."""
+        for table in tables:
+            self._counters.setdefault(table, {})
 
-    def _le(self, table: str, labels: dict[str, str]) -> float | None:
-        bound = parse_le(labels.get("le", ""))
+    def _add_time(self, part: Part, backend: str, times_s: Array) -> None:
+        for newest, key in ((self.newest_s, part.table), (self.backend_newest_s, backend if part.labels else "")):
+            newest[key] = np.fmax(newest[key], times_s) if key in newest else times_s
+
+    def _add_buckets(self, part: Part, backend: str, series: Series) -> None:
+        name, unit_s = part.name, self._unit_s if part.table == "latency" else 1.0
+        if series.labels.get("vmrange"):
+            bounds = parse_vmrange(series.labels["vmrange"])
+            if bounds is None:
+                shown = readable(repr(series.labels["vmrange"]))
+                self.warnings[f"{name}: vmrange={shown} is no range: left out"] = None
+                return
+            low, high = (np.asarray([bound * unit_s]) for bound in bounds)
+            shares = sparse_shares(low, high, self._edges_of(part.table))
+            _add(self._bands[part.table], backend, np.maximum(series.values, 0.0)[:, None] * shares)
+            return
+        bound = parse_le(series.labels.get("le", ""))
         if bound is None:
-            self.warnings.append(f"{self._names[table]}: le={readable(repr(labels.get('le')))} is no number: left out")
-        return bound
+            shown = readable(repr(series.labels.get("le")))
+            self.warnings[f"{name}: le={shown} is no number: left out"] = None
+        else:
+            _add(self._le[part.table].setdefault(backend, {}), bound * unit_s, series.values)
 
-    def counter(self, table: str) -> dict[str, Array]:
-        """Rate of each backend in 1/s, shape (times,); empty where nothing was counted."""
-        rates: dict[str, Array] = {}
-        for backend, _, rate in self._rates_by_backend(table):
-            _add(rates, backend, rate)
-        return rates
+    def _add_native(self, part: Part, backend: str, series: Series) -> None:
+        if not series.natives:
+            self.warnings[f"{part.name} is no histogram, but a number: left out"] = None
+            return
+        edges, unit_s = self._edges_of(part.table), self._unit_s if part.table == "latency" else 1.0
+        bands = np.full((self._count, len(edges) - 1), np.nan)
+        for index, native in series.natives.items():
+            shares = sparse_shares(native.lows * unit_s, native.highs * unit_s, edges)
+            bands[index] = native.counts @ shares
+        _add(self._bands[part.table], backend, bands)
 
-    def latency(self) -> dict[str, dict[float, Array]]:
-        """Cumulative rates of each backend by upper bound, in the histogram's own unit."""
-        histograms: dict[str, dict[float, Array]] = {}
-        for backend, labels, rate in self._rates_by_backend("latency", "le") if "latency" in self._names else []:
-            bound = self._le("latency", labels)
-            if bound is not None:
-                _add(histograms.setdefault(backend, {}), bound, rate)
-        return histograms
+    def _edges_of(self, table: str) -> Array:
+        return self._edges_s if table == "latency" else np.asarray(BATCH_EDGES)
 
-    def batch(self) -> dict[float, Array]:
-        """Cumulative rates of all batches by upper bound."""
-        histogram: dict[float, Array] = {}
-        for labels, rate in self._rates("batch", (), "le") if "batch" in self._names else []:
-            bound = self._le("batch", labels)
-            if bound is not None:
-                _add(histogram, bound, rate)
-        return histogram
+    # -- putting together ----------------------------------------------------------------------------------------------
 
-    def gauge(self, table: str) -> Array:
-        """Sum over all series, shape (times,)."""
-        column = np.full(self._grid.count, np.nan)
-        if table in self._names:
-            matchers = (*self._signals.matchers, *getattr(self._signals, table).matchers)
-            query = promql.total(self._names[table], matchers, self._gauge_window_s)
-            for _, value in self._matrix(query, f"sum of {table}"):
-                column = np.where(value >= 0.0, value, np.nan)  # fewer than none cannot be
-        return column
+    def backends(self) -> set[str]:
+        """Names of all backends that were seen."""
+        seen = set(self._le["latency"]) | set(self._bands["latency"]) | set(self._averages["number"])
+        return seen.union(*self._counters.values())
 
-    def presence(self) -> NDArray[np.bool_]:
-        """Whether the source was there at all, shape (times,)."""
-        light = [name for table, name in self._names.items() if table not in HISTOGRAM_TABLES]
-        query = promql.present(sorted(set(light or self._names.values())), self._signals.matchers)
-        there = np.zeros(self._grid.count, dtype=np.bool_)
-        for _, count in self._matrix(query, "presence of the source"):
-            there |= count > 0.0
-        return there
+    def batch_edges(self) -> Array:
+        """Edges of the finest layout of batch sizes there is; empty where there is none."""
+        edges = edges_from_le(self._le["batch"].get(ALL, {}))
+        return edges if len(edges) or ALL not in self._bands["batch"] else np.asarray(BATCH_EDGES)
+
+    def columns(self, backends: Sequence[str], batch_edges: Array) -> Columns:
+        """Put the panels together for these backends, in their order."""
+        rates = {table: self._stacked(self._counters.get(table, {}), backends) for table in COUNTER_TABLES}
+        latency = self._latency(backends, rates["requests"])
+        requests = rates["requests"]
+        counted = self._stacked(self._averages["number"], backends)
+        counted = np.where(np.isnan(counted), latency.sum(axis=2), counted)
+        requests = np.where(np.isnan(requests), counted, requests)
+        for table in ("errors", "fallbacks", "glitches"):
+            if table in self._counters:
+                # a counter that exists but has no series for a backend has counted nothing, while the backend is seen
+                rates[table] = np.where(np.isnan(rates[table]) & np.isfinite(requests), 0.0, rates[table])
+        return Columns(
+            request_rate=requests,
+            error_ratio=_ratio(rates["errors"], requests),
+            fallback_ratio=_ratio(rates["fallbacks"], requests),
+            glitch_rate=rates["glitches"],
+            latency_rate=latency,
+            batch_rate=self._histogram("batch", ALL, batch_edges),
+            queue_depth=self._gauge("queue"),
+            active_requests=self._gauge("active"),
+        )
+
+    def _stacked(self, rates: Mapping[str, Array], backends: Sequence[str]) -> Array:
+        missing = np.full(self._count, np.nan)
+        return np.stack([rates.get(backend, missing) for backend in backends], axis=1)
+
+    def _gauge(self, table: str) -> Array:
+        signed = self._gauges.get(table, {})
+        value = signed.get(1, np.full(self._count, np.nan))
+        if -1 in signed:
+            value = value - np.nan_to_num(signed[-1])
+        return np.where(value >= 0.0, value, np.nan)  # fewer than none cannot be
+
+    def _histogram(self, table: str, backend: str, edges: Array) -> Array:
+        """Rates per band, shape (times, bands), of the classic and the sparse histograms of a backend together."""
+        bands = bands_from_le(self._le[table].get(backend, {}), edges, self._count)
+        sparse = self._bands[table].get(backend)
+        if sparse is None:
+            return bands
+        own = self._edges_of(table)
+        if len(own) != len(edges) or not np.array_equal(own, edges):
+            sparse = sparse @ sparse_shares(own[:-1], own[1:], edges)
+        return _sum(bands, sparse)
+
+    def _latency(self, backends: Sequence[str], requests: Array) -> Array:
+        bands = [self._histogram("latency", backend, self._edges_s) for backend in backends]
+        latency = np.stack(bands, axis=1)
+        mean_s = self._stacked(self._averages["mean"], backends) * self._unit_s
+        number = np.where(np.isfinite(mean_s), requests, np.nan)
+        if self._averages["number"]:
+            number = self._stacked(self._averages["number"], backends)
+            sums = self._stacked(self._averages["sum"], backends) * self._unit_s
+            mean_s = np.full(number.shape, np.nan)
+            np.divide(sums, number, out=mean_s, where=number > 0.0)
+        return np.where(np.isnan(latency), _at_mean(number, mean_s, self._edges_s), latency)
+
+    def warn_of_unit(self) -> None:
+        """Warn of histograms whose buckets were not made for what they count."""
+        for backend, buckets in self._le["latency"].items():
+            if outermost_share(buckets) > OUTERMOST_SHARE:
+                self.warnings[
+                    f"latency of {readable(backend)}: over {OUTERMOST_SHARE:.0%} is in the lowest or highest bucket; "
+                    "do the buckets fit the unit?"
+                ] = None
+
+
+def _at_mean(number: Array, mean_s: Array, edges_s: Array) -> Array:
+    """All requests in the band of their average: shape (times, backends, bands); no requests are zero everywhere."""
+    band = np.searchsorted(edges_s[1:-1], mean_s, side="right")
+    bands = np.zeros((*number.shape, len(edges_s) - 1))
+    np.put_along_axis(bands, band[..., None], number[..., None], axis=2)
+    unknown = np.isnan(number) | ((number > 0.0) & np.isnan(mean_s))
+    return np.where(unknown[..., None], np.nan, bands)
+
+
+def _ratio(events: Array, requests: Array) -> Array:
+    """Share of the requests, 0–1; NaN where there were none: of nothing there is no share."""
+    share = np.full(requests.shape, np.nan)
+    np.divide(events, requests, out=share, where=requests > 0.0)
+    return np.asarray(np.clip(share, 0.0, 1.0))  # extrapolation may lift a part above its whole

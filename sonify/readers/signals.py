@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 from sonify.errors import PresetError, UsageError
 from sonify.paths import presets_dir
+from sonify.readers.log_fields import LogFields
 from sonify.units import parse_duration_s
 
 __all__ = [
     "LATENCY_UNITS_S",
     "PANEL_TABLES",
+    "VERIFIED",
     "LabelMatcher",
     "Signal",
     "Signals",
@@ -25,7 +27,9 @@ __all__ = [
     "parse_matchers",
 ]
 
-LATENCY_UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+LATENCY_UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+VERIFIED = ("live", "page", "source", "docs")
+LATENCY_MODES = ("histogram", "average", "gauge")
 PANEL_TABLES = ("requests", "errors", "fallbacks", "glitches", "latency", "batch", "queue", "active")
 _MAX_FILE_BYTES = 1_000_000
 
@@ -56,11 +60,23 @@ class Signal:
         Which of its series count.
     unit_s : float
         Seconds in one unit of its buckets; only a latency has one.
+    mode : str
+        How a latency is told: ``histogram``; ``average``, the quotient of the counters ``NAME_sum`` and ``NAME_count``
+        (or of those in `sum` and `count`); ``gauge``, a gauge that is an average already.
+    sum, count : tuple of str
+        Names of the two counters of an average, in the order they are tried, where they are not made of `metrics`.
+    plus, minus : tuple of str
+        Names of metrics that are added, or taken away, as far as there are any.
     """
 
     metrics: tuple[str, ...]
     matchers: tuple[LabelMatcher, ...] = ()
     unit_s: float = 1.0
+    mode: str = "histogram"
+    sum: tuple[str, ...] = ()
+    count: tuple[str, ...] = ()
+    plus: tuple[str, ...] = ()
+    minus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,11 @@ class Signals:
     ----------
     name, title, description : str
         The file's name without its ending, and what it says of itself.
+    verified : str
+        Where its names come from and of which version, ``live: Envoy 1.40``: seen on a running system (``live``), on a
+        page that somebody recorded (``page``), in the program's source (``source``) or its documentation (``docs``).
+    marks : tuple of str
+        Names that only this system has, one that ends in ``*`` by its beginning; they count when presets are chosen.
     matchers : tuple of LabelMatcher
         Conditions on every series.
     scrape_interval_s : float or None
@@ -85,11 +106,15 @@ class Signals:
         Histograms.
     queue, active : Signal or None
         Gauges.
+    log : LogFields or None
+        Where the values stand in a line of a log.
     """
 
     name: str
     title: str = ""
     description: str = ""
+    verified: str = ""
+    marks: tuple[str, ...] = ()
     matchers: tuple[LabelMatcher, ...] = ()
     scrape_interval_s: float | None = None
     backend_labels: tuple[str, ...] = ("backend",)
@@ -102,6 +127,12 @@ class Signals:
     batch: Signal | None = None
     queue: Signal | None = None
     active: Signal | None = None
+    log: LogFields | None = None
+
+    @property
+    def state(self) -> str:
+        """How its names were verified, in one word of `VERIFIED`; empty where the preset does not say."""
+        return self.verified.partition(":")[0]
 
     def panels(self) -> Iterator[tuple[str, Signal]]:
         """Go through the panels that the preset has, by the name of their table."""
@@ -171,27 +202,61 @@ def _unit_s(value: Any) -> float:
     return LATENCY_UNITS_S[value]
 
 
+def _mode(value: Any) -> str:
+    if value not in LATENCY_MODES:
+        raise ValueError
+    return str(value)
+
+
+def _verified(value: Any) -> str:
+    if _text(value).partition(":")[0] not in VERIFIED:
+        raise ValueError
+    return str(value)
+
+
+def _pattern(value: Any) -> str:
+    try:
+        re.compile(_text(value))
+    except re.error:
+        raise ValueError from None
+    return str(value)
+
+
 class _Key(NamedTuple):
     field: str
     parse: Callable[[Any], Any]
     allowed: str
 
 
+_HISTOGRAMS = ("latency", "batch")
+_LOG_FIELDS = ("time", "latency", "status", "backend", "fallback", "glitch", "batch")
+_METRICS_TEXT = "the name of a metric, or a list of names"
 _METRIC = _Key("metrics", _names, "the name of a metric, or a list of names that are tried in order")
 _MATCHERS = _Key("matchers", parse_matchers, """label matchers as in PromQL, such as 'job="api", status=~"5.."'""")
 
 _KEYS: dict[str, _Key] = {
     "title": _Key("title", _text, "text"),
     "description": _Key("description", _text, "text"),
+    "verified": _Key("verified", _verified, f"{', '.join(VERIFIED)}, a colon and of what, as in 'live: Envoy 1.40'"),
+    "marks": _Key("marks", _names, "a list of names of metrics; one that ends in * stands for all that begin so"),
     "matchers": _MATCHERS,
     "scrape_interval": _Key("scrape_interval_s", _duration_s, "a duration such as 15s"),
     "backend.labels": _Key("backend_labels", _names, "the name of a label, or a list of names that are tried in order"),
     "backend.order": _Key("backend_order", _order, "a list of backends that differ"),
     **{f"{table}.metric": _METRIC for table in PANEL_TABLES},
     **{f"{table}.matchers": _MATCHERS for table in PANEL_TABLES},
+    **{f"{table}.plus": _Key("plus", _names, _METRICS_TEXT) for table in PANEL_TABLES if table not in _HISTOGRAMS},
+    **{f"{table}.minus": _Key("minus", _names, _METRICS_TEXT) for table in ("queue", "active")},
     "latency.unit": _Key("unit_s", _unit_s, " or ".join(LATENCY_UNITS_S)),
+    "latency.mode": _Key("mode", _mode, " or ".join(LATENCY_MODES)),
+    "latency.sum": _Key("sum", _names, _METRICS_TEXT),
+    "latency.count": _Key("count", _names, _METRICS_TEXT),
+    "log.format": _Key("format", _text, "combined, json, csv, or an nginx log_format"),
+    **{f"log.{field}": _Key(field, _name, "the name of a field") for field in _LOG_FIELDS},
+    "log.unit": _Key("unit_s", _unit_s, " or ".join(LATENCY_UNITS_S)),
+    "log.error": _Key("error", _pattern, "a regular expression such as 5.."),
 }
-_TABLES = ("backend", *PANEL_TABLES)
+_TABLES = ("backend", *PANEL_TABLES, "log")
 
 
 def list_signals() -> list[str]:
@@ -216,6 +281,7 @@ def load_signals(name_or_path: str) -> Signals:
     path = _find(name_or_path)
     values: dict[str, Any] = {}
     panels: dict[str, dict[str, Any]] = {}
+    log: dict[str, Any] = {}
     for key, value in _flatten(path, _read_toml(path)):
         row = _KEYS.get(key)
         if row is None:
@@ -225,12 +291,17 @@ def load_signals(name_or_path: str) -> Signals:
         except ValueError:
             raise PresetError(f"{path}, {key}: {_shown(value)} is not allowed; it must be {row.allowed}") from None
         table = key.partition(".")[0]
-        (panels.setdefault(table, {}) if table in PANEL_TABLES else values)[row.field] = parsed
+        target = panels.setdefault(table, {}) if table in PANEL_TABLES else log if table == "log" else values
+        target[row.field] = parsed
     for table, fields in panels.items():
+        if "metrics" not in fields and fields.get("mode") == "average" and "sum" in fields and "count" in fields:
+            fields["metrics"] = ()
         if "metrics" not in fields:
             raise PresetError(f"{path}, {table}.metric: missing; it must be {_METRIC.allowed}")
         values[table] = Signal(**fields)
-    if not panels:
+    if log:
+        values["log"] = LogFields(**log)
+    if not panels and not log:
         raise PresetError(f"{path}: no panel; at least one of these tables is needed: {' '.join(PANEL_TABLES)}")
     return Signals(name=path.stem, **values)
 

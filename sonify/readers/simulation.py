@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from threading import Event
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -13,6 +15,9 @@ import numpy as np
 from sonify.errors import ReaderError, UsageError
 from sonify.metrics.frame import Layout
 from sonify.metrics.recording import Recording
+from sonify.readers.panel_ages import PanelAges
+from sonify.readers.panel_window import PanelWindow
+from sonify.readers.source import Update
 from sonify.simulation.scenarios import Scenario, find_scenario
 from sonify.simulation.service import Simulation, Snapshot
 from sonify.simulation.state import MAX_BATCH, STATUSES
@@ -23,6 +28,8 @@ __all__ = ["END_S", "SimulationSource", "open_simulation", "open_simulation_sour
 END_S = 1767614400.0  # 2026-01-05T12:00:00Z: where a recording ends that is not told when, so that it can be made again
 BATCH_EDGES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 MAX_FRAMES = 1_000_000
+LIVE_INTERVAL_S = 1.0
+LIVE_WINDOW_S = 4.0  # as of the other sources that are followed
 _SERVER_ERRORS = [index for index, status in enumerate(STATUSES) if status.startswith("5")]
 _OPTIONS = "duration=15m interval=5s seed=0 start=2026-01-05T09:00:00Z"
 
@@ -157,6 +164,8 @@ class SimulationSource:
         As for `simulate_recording`.
     seed : int
         Of all randomness.
+    speed : float
+        Where it is followed: simulated s for each s of the clock.
     warnings : list of str
         Always empty: a simulation is sure of itself.
     """
@@ -166,7 +175,13 @@ class SimulationSource:
     interval_s: float | None = None
     start_s: float | None = None
     seed: int = 0
+    speed: float = 1.0
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """What it is called where a person watches."""
+        return f"sim:{self.scenario}"
 
     def read(self, since_s: float | None, until_s: float | None) -> Recording:
         """Simulate the whole, and keep the frames in range (Unix s)."""
@@ -185,6 +200,55 @@ class SimulationSource:
                 f"it covers {recording.start_s:.0f} to {recording.end_s:.0f} (Unix seconds; start= moves it)"
             )
         return kept
+
+    def follow(self, stop: Event) -> Iterator[Update]:
+        """Run the scenario in the clock's time; see `Source`.
+
+        A frame comes each `interval_s` (1 s by default), with rates over the last `LIVE_WINDOW_S` of the clock. At
+        another speed a frame's interval, and the steps of its time, are in simulated s. After its natural length a
+        scenario goes on in the next cycle, where its faults may come again; with a `duration_s` it ends there.
+        """
+        simulation = Simulation(
+            self.scenario, self.seed, on_compile=lambda line: print(line, file=sys.stderr, flush=True)
+        )
+        interval_s = LIVE_INTERVAL_S if self.interval_s is None else self.interval_s
+        step_s = interval_s * self.speed
+        window = PanelWindow(
+            interval_s=step_s,
+            window_s=LIVE_WINDOW_S * self.speed,
+            bands=simulation.bands,
+            order=lambda _names: simulation.backends,
+        )
+        ages, before = PanelAges(), simulation.snapshot()
+        begin_s, start_t = time.monotonic(), time.time()
+        end_s = math.inf if self.duration_s is None else self.duration_s
+        index = 1
+        while index * step_s <= end_s * (1.0 + 1e-9):
+            if stop.wait(max(begin_s + index * interval_s - time.monotonic(), 0.0)):
+                return
+            simulation.advance(index * step_s)
+            after, t = simulation.snapshot(), start_t + index * step_s
+            _gather(window, simulation.backends, before, after)
+            is_lost = simulation.source_is_lost()
+            frame = window.skip(t) if is_lost else window.frame(t)
+            yield Update(frame, 0.0, ages.of(frame), "the simulation lost its source" if is_lost else "")
+            before, index = after, index + 1
+
+
+def _gather(window: PanelWindow, backends: tuple[str, ...], before: Snapshot, after: Snapshot) -> None:
+    """Count what happened between two looks."""
+    answered = after.requests - before.requests
+    for row, name in enumerate(backends):
+        window.add_count("requests", name, float(answered[row].sum()))
+        window.add_count("errors", name, float(answered[row, _SERVER_ERRORS].sum()))
+        window.add_count("fallbacks", name, float(after.fallbacks[row] - before.fallbacks[row]))
+        window.add_count("glitches", name, float(after.glitches[row] - before.glitches[row]))
+        window.add_latencies(name, (after.band_counts[row] - before.band_counts[row]).astype(np.float64))
+    starts = np.searchsorted(np.arange(MAX_BATCH + 1), BATCH_EDGES[:-1])
+    batches = np.add.reduceat(after.batches - before.batches, starts).astype(np.float64)
+    window.add_batches(batches, np.asarray(BATCH_EDGES))
+    window.set_gauge("queue", float(after.queue_depth))
+    window.set_gauge("active", float(after.active_requests))
 
 
 def open_simulation(spec: str) -> SimulationSource:
@@ -217,6 +281,9 @@ def open_simulation(spec: str) -> SimulationSource:
     return SimulationSource(name, values["duration"], values["interval"], values["start"], seed)
 
 
-def open_simulation_source(spec: str, _signals: str) -> SimulationSource:
+def open_simulation_source(
+    spec: str, _signals: str, *, interval_s: float | None = None, speed: float = 1.0
+) -> SimulationSource:
     """Open a spec for the registry of sources; the simulation needs no signals preset."""
-    return open_simulation(spec)
+    source = open_simulation(spec)
+    return replace(source, interval_s=source.interval_s if interval_s is None else interval_s, speed=speed)

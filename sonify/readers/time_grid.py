@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,10 @@ class TimeGrid:
         last = math.floor(until_s * 1000 / step_ms)
         return cls(first * step_ms, step_ms, max(last - first + 1, 0))
 
+    def earlier(self, shift_ms: int) -> TimeGrid:
+        """As many times, all earlier by so much."""
+        return replace(self, first_ms=self.first_ms - shift_ms)
+
     @property
     def times_s(self) -> Array:
         """Unix s, shape (count,)."""
@@ -60,6 +64,14 @@ class TimeGrid:
             (self.first_ms + start * self.step_ms, self.first_ms + last * self.step_ms)
             for start, last in zip(starts, lasts, strict=True)
         ]
+
+    def index(self, time_s: float) -> int | None:
+        """Where a time stands; None where it is off the grid."""
+        offset = (time_s * 1000.0 - self.first_ms) / self.step_ms
+        if not -0.5 < offset < self.count - 0.5:
+            return None
+        index = round(offset)
+        return index if abs(offset - index) < 0.5 and index >= 0 else None
 
     def place(self, column: Array, times_s: Array, values: Array) -> None:
         """Write values where their times stand; in any order, a time twice counts once, one off the grid not at all."""

@@ -108,3 +108,31 @@ def import_openmetrics(directory: Path, text_file: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode != 0:
         pytest.fail(f"promtool: {done.stderr[-2000:]}")
+
+
+@contextmanager
+def victoria_metrics_server(
+    directory: Path,
+    jobs: Mapping[str, Sequence[str]] | None = None,
+    *,
+    scrape_interval: str = "1s",
+    options: Sequence[str] = (),
+) -> Iterator[str]:
+    """Run VictoriaMetrics on `directory` and give its URL; `jobs` says which ``host:port`` are scraped."""
+    program = require_program("victoria-metrics")
+    config = directory / "scrape.yml"
+    lines = [f"global: {{scrape_interval: {scrape_interval}, scrape_timeout: {scrape_interval}}}", "scrape_configs:"]
+    for job, targets in (jobs or {}).items():
+        lines += [f"  - job_name: {job!r}", f"    static_configs: [{{targets: [{', '.join(map(repr, targets))}]}}]"]
+    config.write_text("\n".join(lines if jobs else lines[:1]) + "\n")
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        program,
+        f"-httpListenAddr={address}",
+        f"-storageDataPath={directory / 'victoria'}",
+        f"-promscrape.config={config}",
+        "-retentionPeriod=100y",
+        *options,
+    ]
+    with running(command, f"http://{address}/health", directory / "victoria-metrics.log"):
+        yield f"http://{address}"

@@ -11,9 +11,11 @@ from urllib.parse import parse_qs
 import pytest
 
 from sonify.errors import ReaderError
-from sonify.readers import prometheus_api
-from sonify.readers.prometheus_api import PrometheusApi, readable
+from sonify.readers.http_session import Patience
+from sonify.readers.prometheus_api import PrometheusApi
+from sonify.readers.readable import readable
 
+PATIENCE = Patience()
 FIELDS = [("query", "up"), ("start", "0.000"), ("end", "1.000"), ("step", "1.000")]
 
 
@@ -87,17 +89,17 @@ def scripted() -> Iterator[type[ScriptedServer]]:
         server.stop()
 
 
-def ask(url: str) -> tuple[object, list[str], list[float]]:
+def ask(url: str, patience: Patience = PATIENCE) -> tuple[object, list[str], list[float]]:
     """Data, warnings, and how long was waited before each retry."""
     waits: list[float] = []
-    with PrometheusApi(url, sleep=waits.append) as api:
+    with PrometheusApi(url, patience=patience, sleep=waits.append) as api:
         data = api.ask("/api/v1/query_range", FIELDS, what="rate of requests")
     return data, list(api.warnings), waits
 
 
-def failure(url: str) -> str:
+def failure(url: str, patience: Patience = PATIENCE) -> str:
     with pytest.raises(ReaderError) as caught:
-        ask(url)
+        ask(url, patience)
     text = str(caught.value)
     assert text.isprintable()
     assert "/api/v1/query_range (rate of requests)" in text
@@ -152,14 +154,17 @@ def test_a_compressed_answer(scripted: type[ScriptedServer]) -> None:
             reply("400 Bad Request", b'{"status":"error","errorType":"bad_data","error":"exceeded 11,000 points"}'),
             ["HTTP 400", "bad_data: exceeded 11,000 points"],
         ),
-        (reply("401 Unauthorized", b"Unauthorized\n"), ["HTTP 401", "user:password@host", "says: Unauthorized"]),
+        (reply("401 Unauthorized", b"Unauthorized\n"), ["HTTP 401", "user:password@", "says: Unauthorized"]),
         (reply("403 Forbidden", b"no org id\n"), ["HTTP 403", "refused", "no org id"]),
         (reply("404 Not Found", b"404 page not found\n"), ["HTTP 404", "no Prometheus API at this path"]),
         (
             reply("422 Unprocessable Entity", b'{"status":"error","errorType":"execution","error":"too many samples"}'),
             ["HTTP 422", "execution: too many samples"],
         ),
-        (reply("302 Found", b"", "Location: http://sign-in/"), ["HTTP 302", "not an answer of the Prometheus API"]),
+        (
+            reply("302 Found", b"", "Location: http://sign-in/x?token=secret"),
+            ["HTTP 302", "redirects to another server, http://sign-in, which is not followed"],
+        ),
         (reply("200 OK", b"<!doctype html>\n<title>Sign in</title>"), ["web page", "\\n<title>Sign in"]),
         (ok(MATRIX[:-20]), ["not the whole JSON", '{"status":"success"']),
         (ok("[" * 100_000), ["not the whole JSON", "[[["]),
@@ -209,24 +214,28 @@ def test_a_wrong_host() -> None:
     assert "cannot be reached" in failure("http://no-such-host.invalid:9090")
 
 
-def test_a_server_that_never_answers(scripted: type[ScriptedServer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prometheus_api, "READ_TIMEOUT_S", 0.1)
+def test_a_server_that_never_answers(scripted: type[ScriptedServer]) -> None:
     server = scripted(None)
-    assert "no answer in time" in failure(server.url)
+    assert "no answer in time" in failure(server.url, Patience(pause_s=0.1))
     assert len(server.requests) == 1  # a slow query is not asked for twice
 
 
-def test_a_server_that_drips(scripted: type[ScriptedServer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prometheus_api, "ANSWER_TIMEOUT_S", -1.0)
-    assert "no answer in time (still sending" in failure(scripted(ok(MATRIX)).url)
+def test_a_server_that_drips(scripted: type[ScriptedServer]) -> None:
+    assert "no answer in time (still sending" in failure(scripted(ok(MATRIX)).url, Patience(answer_s=1e-6))
 
 
-def test_an_answer_that_grows_too_large(scripted: type[ScriptedServer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prometheus_api, "MAX_ANSWER_BYTES", 2**20)
+def test_an_answer_that_grows_too_large(scripted: type[ScriptedServer]) -> None:
     bomb = gzip.compress(b" " * 2**22)
     assert len(bomb) < 2**14
     server = scripted(reply("200 OK", bomb, "Content-Encoding: gzip"))
-    assert "larger than 1 MiB" in failure(server.url)
+    assert "larger than 1 MiB" in failure(server.url, Patience(max_bytes=2**20))
+
+
+def test_an_answer_packed_twice_is_refused_before_it_is_unpacked(scripted: type[ScriptedServer]) -> None:
+    bomb = gzip.compress(gzip.compress(b" " * 2**26))
+    assert len(bomb) < 2**12
+    server = scripted(reply("200 OK", bomb, "Content-Encoding: gzip, gzip"))
+    assert "'gzip, gzip' is not allowed; it must be gzip, deflate or none" in failure(server.url)
 
 
 def test_another_protocol(scripted: type[ScriptedServer]) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sonify.errors import ReaderError
 from sonify.metrics.bands import LatencyBands
 from sonify.readers import promql
+from sonify.readers.http_options import HttpOptions
 from sonify.readers.le_buckets import bands_from_le, edges_from_le, outermost_share, parse_le
 from sonify.readers.prometheus import MAX_BACKENDS, PrometheusSource, open_prometheus
 from sonify.readers.signals import Signal, Signals, load_signals, parse_matchers
@@ -152,6 +153,11 @@ class FakeServer:
         return httpx.Response(200, json={"status": "success", "data": self._data(request.url.path, fields)})
 
     def _data(self, path: str, fields: dict[str, str]) -> Any:
+        if path.endswith("/buildinfo"):
+            return {"version": "2.42.0", "goVersion": "go1.19"}
+        if path.endswith("/labels"):
+            names = {name for name, _, _ in self.series if re.match(rf"{name}\b", fields["match[]"])}
+            return sorted({label for name, labels, _ in self.series if name in names for label in labels})
         if path.endswith("__name__/values"):
             return sorted({name for name, _, _ in self.series})
         if path.endswith("job/values"):
@@ -168,8 +174,11 @@ class FakeServer:
     def _matrix(self, fields: dict[str, str]) -> list[dict[str, Any]]:
         times = np.arange(float(fields["start"]), float(fields["end"]) + 1e-3, float(fields["step"]))
         result = []
-        for term in fields["query"].split(" or "):
-            by = re.search(r"sum by \(([^)]*)\)", term)
+        query, position = fields["query"], 0
+        for term in query.split(" or "):
+            tag = re.search(r'"sonify_part", "(\w+)"', query[position:])
+            position += len(term) + 4
+            by = re.search(r"\w by \(([^)]*)\)", term)
             wanted = by[1].split(", ") if by else []
             selected = [(labels, value) for name, labels, value in self.series if self._matches(name, labels, term)]
             groups: dict[tuple[tuple[str, str], ...], list[Value]] = {}
@@ -178,7 +187,10 @@ class FakeServer:
                 groups.setdefault(key, []).append(value)
             for key, values in groups.items():
                 points = [[t, self._sum(values, t)] for t in times.tolist()]
-                result.append({"metric": dict(key), "values": [[t, str(v)] for t, v in points if v is not None][::-1]})
+                if "timestamp(" in term:
+                    points = [[t, None if v is None else t] for t, v in points]
+                metric = dict(key) | ({"sonify_part": tag[1]} if tag else {})
+                result.append({"metric": metric, "values": [[t, str(v)] for t, v in points if v is not None][::-1]})
         return result
 
     @staticmethod
@@ -329,10 +341,10 @@ def test_batches_are_summed_over_backends() -> None:
     np.testing.assert_allclose(recording.batch_rate[0], [2.0, 4.0, 0.0])
 
 
-def test_a_native_histogram_is_named() -> None:
-    recording, warnings = read(FakeServer(REQUESTS | {"code_live_request_duration_seconds": 1.0}))
+def test_a_number_under_the_name_of_a_histogram_is_none() -> None:
+    recording, warnings = read(FakeServer(REQUESTS | {'code_live_request_duration_seconds{backend="go"}': 1.0}))
     assert np.isnan(recording.latency_rate).all()
-    assert "native histogram" in warnings[0]
+    assert "is no histogram, but a number" in warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -418,12 +430,13 @@ def test_credentials_are_sent_and_never_shown() -> None:
     source = PrometheusSource(
         "https://ann:s%40cret@host/p/?token=hidden",
         CODE_LIVE,
-        headers={"X-Scope-OrgID": "tenant"},
+        options=HttpOptions(tenant="tenant"),
         transport=httpx.MockTransport(handler),
         now=lambda: NOW_S,
     )
     recording = source.read(None, None)
     assert recording.source == "prometheus+https://host/p"
+    assert source.title == "Prometheus host"
     assert {request.headers["authorization"] for request in seen} == {httpx.BasicAuth("ann", "s@cret")._auth_header}
     assert {request.headers["x-scope-orgid"] for request in seen} == {"tenant"}
     assert all("token=hidden" in str(request.url) for request in seen)
@@ -440,5 +453,5 @@ def test_a_url_that_cannot_be_used(url: str) -> None:
 
 def test_a_header_that_cannot_be_sent_is_named_without_its_value() -> None:
     with pytest.raises(ReaderError, match="X-Token") as caught:
-        PrometheusSource("http://h", CODE_LIVE, headers={"X-Token": "secrét\udc80"})
+        PrometheusSource("http://h", CODE_LIVE, options=HttpOptions(headers=(("X-Token", "secr\u00e9t\udc80"),)))
     assert "secr" not in str(caught.value)
