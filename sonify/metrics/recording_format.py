@@ -20,7 +20,17 @@ from sonify.errors import ReaderError
 from sonify.metrics.frame import Array, Layout, MetricFrame
 from sonify.metrics.recording import Event, Recording
 
-__all__ = ["FORMAT", "VERSION", "RecordingReader", "RecordingWriter", "load_recording", "save_recording"]
+__all__ = [
+    "FORMAT",
+    "VERSION",
+    "RecordingReader",
+    "RecordingWriter",
+    "frame_line",
+    "header_line",
+    "load_recording",
+    "open_lines",
+    "save_recording",
+]
 
 FORMAT = "sonify-recording"
 VERSION = 1
@@ -30,6 +40,7 @@ _ROWS = ("request_rate", "error_ratio", "fallback_ratio", "glitch_rate")
 _RATIOS = ("error_ratio", "fallback_ratio")
 _NUMBER_TYPES = {int, float, type(None)}
 _LARGEST = float(np.finfo(np.float32).max)
+_LONE_GZIP_BYTE = "Not a gzipped file (b'\\x1f')"  # what the gzip module says of a file that ends after this byte
 _FRAME_KEYS = ("t", *_ROWS, "latency_rate", "batch_rate", "queue_depth", "active_requests", "fresh")
 
 
@@ -45,6 +56,8 @@ class RecordingReader:
     ----------
     layout, source, events
         From the header.
+    warnings : list of str
+        A last line that was cut off, because its writer was killed: it is left out.
 
     Raises
     ------
@@ -55,8 +68,9 @@ class RecordingReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._line_number = 0
+        self.warnings: list[str] = []
         try:
-            self._file = _open_text(path)
+            self._file = open_lines(path)
         except OSError as error:
             raise ReaderError(f"{path}: cannot be read: {error.strerror or error}") from None
         self._previous_t = -math.inf
@@ -74,6 +88,10 @@ class RecordingReader:
             while (row := self._next_object()) is not None:
                 yield self._parse_frame(row)
 
+    def close(self) -> None:
+        """Read no further."""
+        self._file.close()
+
     def _fail(self, key: str, found: object, allowed: str) -> ReaderError:
         shown = json.dumps(found, default=str)
         return ReaderError(
@@ -85,27 +103,46 @@ class RecordingReader:
         while True:
             self._line_number += 1
             where = f"{self._path}, line {self._line_number}"
-            try:
-                line = self._file.readline(MAX_LINE_BYTES + 1)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise ReaderError(f"{where}: damaged gzip data: {error}") from None
-            except UnicodeDecodeError as error:
-                raise ReaderError(f"{where}: not UTF-8 text: {error.reason}") from None
-            except OSError as error:
-                raise ReaderError(f"{where}: cannot be read: {error.strerror or error}") from None
+            line = self._next_line(where)
             if not line:
                 return None
-            if len(line) > MAX_LINE_BYTES:
-                raise ReaderError(f"{where}: longer than the {MAX_LINE_BYTES} bytes allowed for a line")
             if not line.isspace():
                 break
         try:
-            row = json.loads(line, parse_constant=_refuse_constant)
+            row = json.loads(line.decode(), parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
+            if not line.endswith(b"\n") and self._line_number > 1:
+                self._cut_off(where)
+                return None
+            if isinstance(error, UnicodeDecodeError):
+                raise ReaderError(f"{where}: not UTF-8 text: {error.reason}") from None
             raise ReaderError(f"{where}: not JSON: {str(error)[:120]}") from None
         if not isinstance(row, dict):
             raise ReaderError(f"{where}: must be a JSON object, not {type(row).__name__}")
         return row
+
+    def _next_line(self, where: str) -> bytes:
+        """Read one line; empty at the end of the file."""
+        try:
+            line = self._file.readline(MAX_LINE_BYTES + 1)
+        except EOFError as error:
+            if self._line_number == 1:
+                raise ReaderError(f"{where}: damaged gzip data: {error}") from None
+            self._cut_off(where)
+            return b""
+        except (zlib.error, gzip.BadGzipFile) as error:
+            if self._line_number > 1 and str(error) == _LONE_GZIP_BYTE:
+                self._cut_off(where)
+                return b""
+            raise ReaderError(f"{where}: damaged gzip data: {error}") from None
+        except OSError as error:
+            raise ReaderError(f"{where}: cannot be read: {error.strerror or error}") from None
+        if len(line) > MAX_LINE_BYTES:
+            raise ReaderError(f"{where}: longer than the {MAX_LINE_BYTES} bytes allowed for a line")
+        return line
+
+    def _cut_off(self, where: str) -> None:
+        self.warnings.append(f"{where}: the file is cut off here, as when its writer is killed; this line is left out")
 
     # -- header ----------------------------------------------------------------------------------------------------
 
@@ -249,19 +286,54 @@ def _is_number(value: Any) -> TypeGuard[float]:
         return False
 
 
-def _open_text(path: Path) -> IO[str]:
+def open_lines(path: Path) -> IO[bytes]:
+    """Open a recording for reading lines; whether it is compressed is seen from its first bytes."""
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8")
+    return gzip.open(path, "rb") if compressed else path.open("rb")  # type: ignore[return-value]
 
 
-def load_recording(path: Path) -> Recording:
-    """Read a whole recording; see `RecordingReader` for what is raised."""
+def load_recording(path: Path, warnings: list[str] | None = None) -> Recording:
+    """Read a whole recording; see `RecordingReader` for what is raised, and for the lines added to `warnings`."""
     reader = RecordingReader(path)
     frames = list(reader)
+    if warnings is not None:
+        warnings += reader.warnings
     if not frames:
         raise ReaderError(f"{path}: a header but no frames; was the recording cut off?")
     return Recording.from_frames(reader.layout, frames, source=reader.source, events=reader.events)
+
+
+def header_line(layout: Layout, *, source: str = "", events: tuple[Event, ...] = ()) -> bytes:
+    """Write the first line of a recording."""
+    return _line(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "interval_s": layout.interval_s,
+            "backends": list(layout.backends),
+            "latency_edges_s": _plain(layout.latency_edges_s),
+            "batch_edges": _plain(layout.batch_edges),
+            "source": source,
+            "events": [{"t": e.t, "end": e.end, "kind": e.kind, "text": e.text} for e in events],
+        }
+    )
+
+
+def frame_line(frame: MetricFrame) -> bytes:
+    """Write the line of a frame."""
+    row: dict[str, Any] = {"t": frame.t}
+    row.update({key: _plain(getattr(frame, key)) for key in _ROWS})
+    row["latency_rate"] = [None if np.isnan(bands).all() else _plain(bands) for bands in frame.latency_rate]
+    row["batch_rate"] = _plain(frame.batch_rate) if frame.layout.num_batch_bands else None
+    row["queue_depth"] = _plain_number(frame.queue_depth)
+    row["active_requests"] = _plain_number(frame.active_requests)
+    row["fresh"] = frame.fresh
+    return _line(row)
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
 class RecordingWriter:
@@ -271,38 +343,16 @@ class RecordingWriter:
     """
 
     def __init__(self, path: Path, layout: Layout, *, source: str = "", events: tuple[Event, ...] = ()) -> None:
-        self._layout = layout
         self._raw = path.open("wb")
         compressed = path.suffix == ".gz"
         self._file: IO[bytes] = (
             gzip.GzipFile(filename="", fileobj=self._raw, mode="wb", mtime=0) if compressed else self._raw  # type: ignore[assignment]
         )
-        self._line(
-            {
-                "format": FORMAT,
-                "version": VERSION,
-                "interval_s": layout.interval_s,
-                "backends": list(layout.backends),
-                "latency_edges_s": _plain(layout.latency_edges_s),
-                "batch_edges": _plain(layout.batch_edges),
-                "source": source,
-                "events": [{"t": e.t, "end": e.end, "kind": e.kind, "text": e.text} for e in events],
-            }
-        )
+        self._file.write(header_line(layout, source=source, events=events))
 
     def write(self, frame: MetricFrame) -> None:
         """Append one frame, which must have the writer's layout."""
-        row: dict[str, Any] = {"t": frame.t}
-        row.update({key: _plain(getattr(frame, key)) for key in _ROWS})
-        row["latency_rate"] = [None if np.isnan(bands).all() else _plain(bands) for bands in frame.latency_rate]
-        row["batch_rate"] = _plain(frame.batch_rate) if self._layout.num_batch_bands else None
-        row["queue_depth"] = _plain_number(frame.queue_depth)
-        row["active_requests"] = _plain_number(frame.active_requests)
-        row["fresh"] = frame.fresh
-        self._line(row)
-
-    def _line(self, row: dict[str, Any]) -> None:
-        self._file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n")
+        self._file.write(frame_line(frame))
 
     def close(self) -> None:
         """Finish the file."""

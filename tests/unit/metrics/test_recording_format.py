@@ -85,7 +85,7 @@ def test_same_recording_same_bytes(tmp_path):
 def test_reading_streams(tmp_path):
     """A bad last line does not keep the frames before it from being read."""
     path = written(tmp_path, HEADER, FRAME)
-    path.write_text(path.read_text() + "{broken")
+    path.write_text(path.read_text() + "{broken\n")
     frames = iter(RecordingReader(path))
     assert next(frames).t == FRAME["t"]
     with pytest.raises(ReaderError, match="line 3"):
