@@ -14,7 +14,7 @@ from sonify.metrics.panels import PANELS, Limits
 from sonify.paths import presets_dir
 from sonify.units import parse_quantity
 
-__all__ = ["list_sound_presets", "load_sound_preset", "parse_sound_preset"]
+__all__ = ["list_sound_presets", "load_sound_preset", "parse_sound_preset", "preset_path"]
 
 _OTHER_KEYS = ("title", "purpose", "limits", "eq", "baseline")
 
@@ -24,23 +24,40 @@ def list_sound_presets() -> list[str]:
     return sorted(path.stem for path in (presets_dir() / "sound").glob("*.toml"))
 
 
-def load_sound_preset(name_or_path: str) -> SoundPreset:
-    """Load a shipped preset by name, or a file by path (anything with a slash or ``.toml``).
+def preset_path(name_or_path: str) -> Path:
+    """File of a shipped preset by name, or of one's own by path (anything with a slash or ``.toml``).
 
     Raises
     ------
     PresetError
-        No such preset, not TOML, or a key that is not allowed.
+        No preset is shipped under this name.
     """
-    is_path = name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path
+    is_path = _is_path(name_or_path)
     path = Path(name_or_path).expanduser() if is_path else presets_dir() / "sound" / f"{name_or_path}.toml"
     if not is_path and not path.is_file():
         known = list_sound_presets()
         raise PresetError(
             f"no sound preset named {name_or_path!r}{suggest(name_or_path, known)} (or the path of a .toml file)"
         )
+    return path
+
+
+def _is_path(name_or_path: str) -> bool:
+    return name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path
+
+
+def load_sound_preset(name_or_path: str) -> SoundPreset:
+    """Load a preset; see `preset_path` for how it is named.
+
+    Raises
+    ------
+    PresetError
+        No such preset, not TOML, or a key that is not allowed.
+    """
+    path = preset_path(name_or_path)
+    where = str(path) if _is_path(name_or_path) else path.name
     try:
-        return parse_sound_preset(path.read_text(encoding="utf-8"), str(path) if is_path else path.name, path.stem)
+        return parse_sound_preset(path.read_text(encoding="utf-8"), where, path.stem)
     except (OSError, UnicodeDecodeError) as error:
         raise PresetError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
