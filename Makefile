@@ -19,7 +19,7 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	sh tests/install_servers.sh
-	$(BIN)/python -m pytest
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

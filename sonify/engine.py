@@ -40,6 +40,10 @@ class Engine:
         self._voices = Voices(mapper, seed=seed)
         self.chain = Chain(mapper)
 
+    def begin_at(self, quantum: int) -> None:
+        """Set where in time the first block lies: a new engine goes on with the bars of the one before."""
+        self._voices.begin_at(quantum)
+
     def block(self, scores: list[tuple[Score, int]]) -> ScoreBlock:
         """Arrange scores, each with its length in quanta; call it in the order of time."""
         return self._voices.block(scores)

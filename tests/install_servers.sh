@@ -2,8 +2,10 @@
 # Install the programs that tests (and with "bench", benchmarks) run against, where that is allowed; else say what is missing.
 set -eu
 
-programs="prometheus ffmpeg"
-packages="prometheus ffmpeg"
+programs="prometheus promtool prometheus-node-exporter victoria-metrics haproxy nginx ffmpeg openssl
+          pulseaudio parec jackd jack_wait fluidsynth chromium"
+packages="prometheus prometheus-node-exporter victoria-metrics haproxy nginx-light ffmpeg openssl
+          pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 jackd2 fluidsynth timgm6mb-soundfont chromium"
 if [ "${1:-}" = bench ]; then
     programs="scsynth csound"
     packages="supercollider-server csound"

@@ -15,7 +15,21 @@ from sonify.errors import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_INTERRUPTED, Sonify
 __all__ = ["COMMANDS", "main", "printable"]
 
 # each is the function of that name in sonify.commands.NAME
-COMMANDS = ("render", "verify", "legend", "quiz", "simulate", "presets")
+COMMANDS = (
+    "render",
+    "listen",
+    "record",
+    "verify",
+    "diagnose",
+    "calibrate",
+    "legend",
+    "quiz",
+    "simulate",
+    "presets",
+    "surface",
+    "devices",
+    "midi",
+)
 
 _EPILOG = """\b
 Examples:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sonify.commands import printable
-from sonify.errors import CancelledError, UsageError
-from sonify.units import format_duration, parse_duration_s, parse_speed, parse_time_s
+from sonify.commands.delivery_options import Wanted, delivery_options, wanted_from
+from sonify.commands.reading import parsed, read_range
+from sonify.commands.source_options import SOURCE_HELP, source_options
+from sonify.errors import CancelledError
+from sonify.units import format_duration, parse_duration_s, parse_speed
 
 if TYPE_CHECKING:
     from sonify.mapping.preset import SoundPreset
@@ -25,16 +25,18 @@ __all__ = ["render"]
 _LONGEST_IN_REAL_TIME_S = 180.0  # a longer recording is compressed unless told otherwise …
 _DEFAULT_LENGTH_S = 60.0  # … to this
 
-_EPILOG = """\b
+_EPILOG = f"""\b
 Examples:
   sonify render samples/incident.jsonl.gz -o incident.wav
   sonify render day.jsonl.gz -o day.wav --length 60s
   sonify render day.jsonl.gz -o outage.flac --speed 10x --since 2022-08-22T05:15Z --until 2022-08-22T05:25Z
   sonify render prometheus+http://127.0.0.1:9090 -o last-hour.wav --since -1h
   sonify render "sim:incident?seed=7" -o incident.wav --depth 24
+  sonify render day.jsonl.gz -o day.wav --stems stems --midi day.mid --report day.html --checksums
+  sonify render day.jsonl.gz -o podcast.mp3 --loudness -16 --tail 60dB
 
+{SOURCE_HELP}
 \b
-Sources: FILE.jsonl[.gz], prometheus+http(s)://HOST:PORT[/PREFIX], sim:SCENARIO.
 Durations: 90s, 15m, 24h. Times: ISO 8601 (UTC unless it says otherwise), Unix seconds, now, -1h.
 """
 
@@ -57,49 +59,45 @@ class _Stopwatch:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("source")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="FILE.wav or FILE.flac to write.")
+@source_options
+@delivery_options
 @click.option("--sound", default="code-live", show_default=True, help="Sound preset: a name, or a .toml file.")
-@click.option("--signals", default="code-live", show_default=True, help="Signals preset: a name, or a .toml file.")
 @click.option("--length", help="Compress or stretch time to this length of sound, such as 60s.")
 @click.option("--speed", help="Compress time by this factor, such as 60x.")
 @click.option("--since", help="Begin here; -1h is an hour before the source's end.")
 @click.option("--until", help="End here.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Seed of all randomness.")
-@click.option("--depth", default="16", show_default=True, type=click.Choice(["16", "24", "32f"]), help="Bits a sample.")
 @click.option("--neutral", is_flag=True, help="One backend at a time and no filters, for `sonify verify --neutral`.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1, 2), help="Same sound either way.")
 @click.option("--timings", is_flag=True, help="Say where the time went.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def render(
     source: str,
-    output: Path,
-    sound: str,
     signals: str,
+    options: tuple[str, ...],
+    sound: str,
     length: str | None,
     speed: str | None,
     since: str | None,
     until: str | None,
     seed: int,
-    depth: str,
     neutral: bool,
     threads: int,
     timings: bool,
     quiet: bool,
+    **delivery: Any,
 ) -> None:
-    """Render a source of metrics into an audio file.
+    """Render a source of metrics into an audio file, and what belongs to it: stems, MIDI, a page, DAW sessions.
 
-    Recordings longer than three minutes are compressed to one minute unless --length or --speed says otherwise.
+    Recordings longer than three minutes are compressed to one minute unless --length or --speed says otherwise. All
+    files appear together when they are whole.
     """
     watch = _Stopwatch()
     if length and speed:
         raise click.UsageError("--length and --speed both set the speed; give one")
-    length_s = _parsed("--length", parse_duration_s, length) if length else None
-    factor = _parsed("--speed", parse_speed, speed) if speed else None
-
-    from sonify.outputs.audio_file import check_audio_path
-
-    check_audio_path(output, depth)
+    length_s = parsed("--length", parse_duration_s, length) if length else None
+    factor = parsed("--speed", parse_speed, speed) if speed else None
+    wanted = wanted_from(delivery)
     watch.lap("imports")
 
     def say(text: str) -> None:
@@ -111,45 +109,18 @@ def render(
     preset = load_sound_preset(sound)
     if neutral:
         preset = preset.neutral()
-    recording = _read(source, signals, since, until, say).on_bands(preset.bands.latency_bands)
+    recording = read_range(source, signals, options, since, until, say).on_bands(preset.bands.latency_bands)
     watch.lap("read")
     recording = _give_voices(recording, preset, say)
     timeline = _lay_out(recording, preset, length_s, factor)
     say(_describe(recording, timeline))
     for note in _notes(recording, preset):
         say(note)
-    _render(timeline, recording, preset, output, seed=seed, depth=depth, threads=threads, quiet=quiet, watch=watch)
+    _render(recording, timeline, preset, wanted, seed=seed, threads=threads, quiet=quiet, watch=watch)
     if timings:
         for name, lap_s in watch.laps:
             click.echo(f"  {name:<18}{lap_s:7.3f} s", err=True)
         click.echo(f"  {'all':<18}{watch.total_s:7.3f} s", err=True)
-
-
-def _parsed(option: str, parse: Callable[[str], float], text: str) -> float:
-    """Parse the value of an option; an error names the option."""
-    try:
-        return parse(text)
-    except UsageError as error:
-        raise UsageError(f"{option}: {error}") from None
-
-
-def _read(source: str, signals: str, since: str | None, until: str | None, say: Any) -> Recording:
-    """Read the range; times before the end (-1h) count from now for a server, from its last frame for the rest."""
-    from sonify.readers.source import open_source
-
-    opened = open_source(source, signals)
-    relative = any(text is not None and text.strip().startswith("-") for text in (since, until))
-    now_s = time.time()
-    if relative and not source.startswith("prometheus"):
-        now_s = opened.read(None, None).end_s
-    since_s, until_s = (
-        None if text is None else _parsed(option, lambda value: parse_time_s(value, now_s), text)
-        for option, text in (("--since", since), ("--until", until))
-    )
-    recording = opened.read(since_s, until_s)
-    for warning in opened.warnings:
-        say(f"note: {printable(warning)}")
-    return recording
 
 
 def _give_voices(recording: Recording, preset: SoundPreset, say: Any) -> Recording:
@@ -203,64 +174,55 @@ def _notes(recording: Recording, preset: SoundPreset) -> list[str]:
 
 
 def _render(
-    timeline: Timeline,
     recording: Recording,
+    timeline: Timeline,
     preset: SoundPreset,
-    output: Path,
+    wanted: Wanted,
     *,
     seed: int,
-    depth: str,
     threads: int,
     quiet: bool,
     watch: _Stopwatch,
 ) -> None:
+    """Make all files under temporary names, then put them in their places."""
     from sonify.kernel import kernels_are_compiled, mark_kernels_compiled
 
-    compiled = kernels_are_compiled("engine")
+    groups = ("engine", "delivery")[: 2 if _delivers(wanted) else 1]
+    compiled = all(kernels_are_compiled(group) for group in groups)
     if not compiled and not quiet:
         click.echo("compiling the sound kernels (first run only, about half a minute) …", err=True)
-    from sonify.dsp.quantum import QUANTUM_FRAMES, SAMPLE_RATE_HZ
-    from sonify.engine import Engine
-    from sonify.mapping.mapper import Mapper, learn_baseline
-    from sonify.mapping.scorer import Scorer
-    from sonify.outputs.audio_file import AudioFile
-    from sonify.outputs.metering import MeterSink
-    from sonify.runner import render_offline
+    from sonify.commands.rendering import Rendering
+    from sonify.outputs.staging import Staging
 
     watch.lap("load kernels")
-    layout = recording.layout
-    mapper = Mapper(preset, layout.backends, learn_baseline(recording), num_batch_bands=layout.num_batch_bands)
-    engine = Engine(mapper, seed=seed)
-    meter = MeterSink(SAMPLE_RATE_HZ, 2)
-    num_frames = timeline.num_quanta * QUANTUM_FRAMES
+    rendering = Rendering(recording, timeline, preset, wanted, seed=seed, threads=threads)
     watch.lap("set up")
-    file = AudioFile(output, sample_rate_hz=SAMPLE_RATE_HZ, num_channels=2, depth=depth, num_frames=num_frames)
-    bar = _progress_bar(timeline.num_quanta, hidden=quiet)
-    begin = time.perf_counter()
+    bar = _progress_bar(timeline.num_quanta + rendering.tail_quanta, hidden=quiet)
     try:
-        with bar, file:
-            render_offline(
-                engine,
-                Scorer(mapper).all(timeline.steps()),
-                num_quanta=timeline.num_quanta,
-                sinks=(meter, file),
-                threads=threads,
-                progress=bar.update,
-            )
+        with Staging(wanted.output.name) as staging:
+            begin = time.perf_counter()
+            with bar:
+                told = rendering.write_audio(staging, bar.update)
+            speed = rendering.length_s / (time.perf_counter() - begin)
+            watch.lap("render and write")
+            for name, write in rendering.extras():
+                write(staging)
+                watch.lap(name)
     except KeyboardInterrupt:
-        raise CancelledError(f"interrupted: {output} was not written") from None
-    render_s = time.perf_counter() - begin
-    watch.lap("render and write")
+        raise CancelledError(f"interrupted: {wanted.output} was not written") from None
     if not compiled:
-        mark_kernels_compiled("engine")
+        for group in groups:
+            mark_kernels_compiled(group)
     if not quiet:
-        length_s = num_frames / SAMPLE_RATE_HZ
-        loudness_lufs = meter.integrated_lufs()
-        loudness = "too short to measure LUFS" if math.isnan(loudness_lufs) else f"{loudness_lufs:.1f} LUFS"
-        click.echo(
-            f"{output}: {format_duration(length_s)}, {loudness}, "
-            f"true peak {meter.true_peak_dbtp():.1f} dBTP, {length_s / render_s:.0f}× real time"
-        )
+        click.echo(f"{wanted.output}: {told}, {speed:.0f}× real time")
+        for line in rendering.also_written():
+            click.echo(f"also {line}")
+
+
+def _delivers(wanted: Wanted) -> bool:
+    """Whether more than the mix as it is has to be compiled for."""
+    plain = wanted.target_lufs is None and wanted.gain_db == 0.0 and wanted.rate_hz == 48_000
+    return wanted.stems is not None or not plain
 
 
 def _progress_bar(num_quanta: int, *, hidden: bool) -> Any:

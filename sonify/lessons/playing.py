@@ -14,7 +14,7 @@ from sonify.lessons.narration import NarratedEngine
 from sonify.lessons.tour import Tour
 from sonify.mapping.mapper import Mapper
 from sonify.mapping.score import Score
-from sonify.runner import Sink, render_offline
+from sonify.runner.offline import Sink, render_offline
 
 __all__ = ["play_scores", "play_tour"]
 

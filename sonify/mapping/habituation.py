@@ -29,16 +29,15 @@ class Habituation:
     def __init__(self, depth_db: float, time_s: float) -> None:
         self._depth_db = depth_db
         self._time_s = time_s
-        self._unchanged_s = 0.0
+        self._changed_s = 0.0
         self._heard: Array | None = None
 
-    def gain(self, score: Score, duration_s: float) -> float:
-        """Linear gain for the step of `score`, which will sound for `duration_s`."""
+    def gain(self, score: Score, now_s: float) -> float:
+        """Linear gain for the step of `score`, which begins at `now_s`, any clock."""
         now_db = 20.0 * np.log10(
             np.maximum(np.concatenate([score.partial_gain.ravel(), score.overtone_gain, score.roughness_depth]), _FLOOR)
         )
         if self._heard is None or bool(np.any(np.abs(now_db - self._heard) > _CHANGE_DB)) or score.alarms:
-            self._unchanged_s, self._heard = 0.0, now_db
-        faded = min(self._unchanged_s / self._time_s, 1.0)
-        self._unchanged_s += duration_s
+            self._changed_s, self._heard = now_s, now_db
+        faded = min((now_s - self._changed_s) / self._time_s, 1.0)
         return float(10.0 ** (-self._depth_db * faded / 20.0))

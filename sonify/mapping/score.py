@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class Score:
     hold_ratio : array (backends,)
         How far a voice keeps sounding between its steps of a bar: 0 as the bar has it, 1 without a pause.
     glitch_count : array (backends,)
-        Glitches that fall into this step; a fraction is carried on to the next.
+        Glitches that begin to be due with this step; (0,) where it has begun before and is played further.
     pulse_hz, pulse_gain : float
         Tempo and level of the queue's pulse.
     sub_gain : float
@@ -49,6 +49,8 @@ class Score:
         Limits crossed as this step begins.
     fresh : bool
         False while the source is lost: the pilot stops and the stale motif plays.
+    spread_quanta : int
+        Time over which the bursts of its glitches are spread, from where it begins; 0: as long as it is played.
     """
 
     partial_gain: Array
@@ -63,3 +65,8 @@ class Score:
     drum_gain: Array = field(default_factory=lambda: np.zeros(0))
     alarms: tuple[Alarm, ...] = ()
     fresh: bool = True
+    spread_quanta: int = 0
+
+    def continued(self) -> Score:
+        """Return what goes on where a step that has begun is played further: no new glitches, no new alarms."""
+        return replace(self, glitch_count=np.zeros(0), alarms=())

@@ -22,6 +22,8 @@ class Scorer:
     ----------
     mapper : Mapper
         How one frame sounds.
+    after : LimitTracker or None
+        That of a scorer whose place this one takes while everything plays on: what stands is not called again.
 
     Attributes
     ----------
@@ -29,7 +31,7 @@ class Scorer:
         Which panels are over a limit; its alarms may be acknowledged.
     """
 
-    def __init__(self, mapper: Mapper) -> None:
+    def __init__(self, mapper: Mapper, *, after: LimitTracker | None = None) -> None:
         self._mapper = mapper
         preset = mapper.preset
         self.limits = LimitTracker(
@@ -37,15 +39,20 @@ class Scorer:
             hysteresis_ratio=preset.alarms.hysteresis,
             repeat_s=preset.alarms.repeat,
             repeats=preset.alarms.repeats,
+            after=after,
         )
         self._habituation = Habituation(preset.arrangement.habituation, preset.arrangement.habituation_time)
 
     def score(self, step: Step) -> Score:
-        """Score the next step."""
-        duration_s = step.num_quanta / CONTROL_RATE_HZ
-        alarms = self.limits.update(step.frame, duration_s)
+        """Score the next step. How long it will last need not be known: live, nobody knows."""
+        now_s = step.start_quantum / CONTROL_RATE_HZ
+        alarms = self.limits.update(step.frame, now_s)
         score = self._mapper.score(step.frame, step.glitch_count, alarms)
-        return replace(score, emphasis_gain=score.emphasis_gain * self._habituation.gain(score, duration_s))
+        return replace(
+            score,
+            emphasis_gain=score.emphasis_gain * self._habituation.gain(score, now_s),
+            spread_quanta=step.spread_quanta,
+        )
 
     def all(self, steps: Iterable[Step]) -> Iterator[tuple[Score, int]]:
         """Score all steps, each with its length in quanta."""

@@ -6,7 +6,7 @@ as a spectrum analyzer's peak detector does, so that a one-minute outage in a da
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from sonify.mapping.preset import SoundPreset
 from sonify.metrics.frame import MetricFrame
 from sonify.metrics.recording import Recording
 
-__all__ = ["Step", "Timeline", "lay_out", "lay_out_for"]
+__all__ = ["Step", "Timeline", "lay_out", "lay_out_for", "merge_frames"]
 
 Array = NDArray[np.float64]
 
@@ -36,12 +36,15 @@ class Step:
         Glitches in all of them.
     start_quantum, num_quanta : int
         When and how long, in quanta of the engine.
+    spread_quanta : int
+        Time over which its glitches are spread, whenever the next step begins; 0: its own length.
     """
 
     frame: MetricFrame
     glitch_count: Array
     start_quantum: int
     num_quanta: int
+    spread_quanta: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +63,8 @@ class Timeline:
         Frame of each step; −1 in a gap.
     speed : float
         Metric seconds a second of sound.
+    spread_quanta : int
+        Time over which the glitches of a step are spread; 0: its own length.
     """
 
     recording: Recording
@@ -67,6 +72,7 @@ class Timeline:
     starts: NDArray[np.int64]
     rows: NDArray[np.int64]
     speed: float
+    spread_quanta: int = 0
 
     @property
     def num_quanta(self) -> int:
@@ -83,7 +89,8 @@ class Timeline:
                 t = self.recording.start_s + end * self.speed / CONTROL_RATE_HZ
                 yield Step(MetricFrame.unmeasured(layout, t), silent, start, end - start)
             else:
-                yield Step(self.recording.frame(row), self.glitch_count[row], start, end - start)
+                frame, glitches = self.recording.frame(row), self.glitch_count[row]
+                yield Step(frame, glitches, start, end - start, self.spread_quanta)
 
 
 def lay_out(
@@ -145,7 +152,9 @@ def _one_step_a_frame(recording: Recording, speed: float, grid_quanta: int) -> T
         starts.append(int(ends[row]))
     starts[-1] = max(total, starts[-2] + 1)
     glitches = np.nan_to_num(recording.glitch_rate) * recording.layout.interval_s
-    return Timeline(recording, glitches, np.asarray(starts), np.asarray(rows), speed)
+    # frames that come a little early or late each have an interval's time for their glitches; a bar is never left
+    spread = max(round(recording.layout.interval_s / speed * CONTROL_RATE_HZ), 1) if grid_quanta == 1 else 0
+    return Timeline(recording, glitches, np.asarray(starts), np.asarray(rows), speed, spread)
 
 
 def _frames_share_steps(recording: Recording, speed: float, shortest_step_s: float, red_latency_s: float) -> Timeline:
@@ -160,6 +169,17 @@ def _frames_share_steps(recording: Recording, speed: float, shortest_step_s: flo
     rows = np.full(num_steps, -1)
     rows[step_of_frame[first]] = np.arange(len(first))
     return Timeline(condensed, glitches, starts, rows, speed)
+
+
+def merge_frames(frames: Sequence[MetricFrame], red_latency_s: float) -> MetricFrame:
+    """Merge frames of one layout that follow each other, as those that share a step; it has the last one's time."""
+    if len(frames) == 1:
+        return frames[0]
+    layout = frames[0].layout
+    recording = Recording.from_frames(layout, frames)
+    in_a_row = replace(recording, t=layout.interval_s * np.arange(1.0, len(frames) + 1.0))
+    merged, _ = _condense(in_a_row, np.zeros(1, np.int64), red_latency_s)
+    return replace(merged.frame(0), t=frames[-1].t)
 
 
 def _condense(recording: Recording, first: NDArray[np.int64], red_latency_s: float) -> tuple[Recording, Array]:

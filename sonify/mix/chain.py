@@ -6,6 +6,7 @@ presses the voices down cannot press the queue's pulse away, and no tuning filte
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,9 @@ LATENCY_FRAMES = LIMITER_LATENCY_FRAMES
 _ABSURD = np.float32(1e4)  # +80 dBFS: nothing that a voice can make
 _CENTRE = np.float32(1.0)
 _MIX_ITSELF = -1
+_STEEPEST = 0.99  # slope of a compressor that is turned up as far as it goes: a ratio of 100
+_WIDEST_EQ_DB = 40.0
+_FILTERS_WITHOUT_GAIN = ("notch", "low pass", "high pass")
 
 
 class ChainSettings(NamedTuple):
@@ -179,6 +183,34 @@ class Chain:
         )
         self._mix = np.zeros((2, QUANTUM_FRAMES), np.float32)
 
+    @property
+    def gain_reduction_db(self) -> float:
+        """What the compressor takes away just now, from 0 dB up."""
+        return max(-float(self._state["compressor"]["gain_reduction_db"][0, 0]), 0.0)
+
+    def set_amounts(self, *, eq: float, compressor: float, reverb: float, trim_db: float) -> None:
+        """Turn the tuning filters up or down; they glide there.
+
+        Parameters
+        ----------
+        eq, compressor, reverb : float
+            1 as the preset has it, 0 off: factor of the EQ's gains in dB, of the slope of the compressor over its
+            threshold and of its makeup, and of the reverb's wet gain. Filters that pass or stop have no gain to scale:
+            they are on, or at 0 off.
+        trim_db : float
+            Added behind the compressor, so that the limiter holds the ceiling; the caller trims gauges and signals.
+        """
+        preset = self._mapper.preset
+        bands = [_scaled_eq(band, eq) for band in preset.eq]
+        self._eq = _eq_settings([band for band in bands if not band.backend], self._mapper)
+        self._bus_eq = _eq_settings([band for band in bands if band.backend], self._mapper)
+        own = self._settings["compressor"][0]
+        slope = min((1.0 - 1.0 / max(preset.compressor.ratio, 1.0)) * compressor, _STEEPEST)
+        # the preset's own numbers where the amount is 1: no rounding may tell a live render from an offline one
+        own["ratio"] = preset.compressor.ratio if compressor == 1.0 else 1.0 / (1.0 - slope)
+        own["makeup_db"] = preset.compressor.makeup * compressor + trim_db
+        self._settings["reverb"]["mix"][0] = min(preset.reverb.mix * reverb, 1.0)
+
     def tune_eq(self, eq_bands: list[Eq]) -> None:
         """Move the EQ bands of the whole mix, as many as the preset has; they glide there."""
         if len(eq_bands) != len(self._eq):
@@ -210,6 +242,12 @@ def _bus(mapper: Mapper, backend: str, where: str) -> int:
             f"sound preset {mapper.preset.name}: {where}: no such backend{suggest(backend, list(mapper.backends))}"
         )
     return mapper.backends.index(backend)
+
+
+def _scaled_eq(band: Eq, amount: float) -> Eq:
+    if band.shape in _FILTERS_WITHOUT_GAIN:
+        return band if amount > 0.0 else replace(band, shape="bell", gain=0.0)
+    return replace(band, gain=min(max(band.gain * amount, -_WIDEST_EQ_DB), _WIDEST_EQ_DB))
 
 
 def _eq_settings(bands: list[Eq], mapper: Mapper) -> Records:

@@ -1,11 +1,11 @@
-"""WAV, RF64 and FLAC files: streamed, dithered, and only there when whole."""
+"""Audio files: streamed, dithered, tagged, and only there when whole."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import soundfile
@@ -13,22 +13,34 @@ from numpy.typing import NDArray
 
 from sonify.dsp.dither import dither_to_int16
 from sonify.errors import RenderError, UsageError
+from sonify.outputs.about import About
+from sonify.outputs.wave_file import WaveFile
 
-__all__ = ["DEPTHS", "FORMATS", "AudioFile", "check_audio_path"]
+__all__ = ["DEPTHS", "FORMATS", "RATES_HZ", "AudioFile", "check_audio_path", "failure_text"]
 
 DEPTHS = {"16": "PCM_16", "24": "PCM_24", "32f": "FLOAT"}
-FORMATS = {".wav": "WAV", ".flac": "FLAC"}
+FORMATS = {".wav": "WAV", ".flac": "FLAC", ".opus": "OGG", ".mp3": "MP3"}
+RATES_HZ = {".wav": (44_100, 48_000, 96_000), ".flac": (44_100, 48_000, 96_000), ".opus": (48_000,)}
+RATES_HZ[".mp3"] = (44_100, 48_000)
 
-_BYTES = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}
-_WAV_LIMIT_BYTES = 2**32 - 2**16  # sizes in a WAV header have 32 bits; past this RF64 (EBU Tech 3306) is needed
+# of the encoders: about 190 kbit/s with Opus; LAME's V2
+_LOSSY: dict[str, dict[str, Any]] = {
+    "OGG": {"subtype": "OPUS", "compression_level": 0.64},
+    "MP3": {"subtype": "MPEG_LAYER_III", "compression_level": 0.2, "bitrate_mode": "VARIABLE"},
+}
+_ENCODER_PADDING_FRAMES = 4800  # a decoder may give back a little more
 
 
-def check_audio_path(path: Path, depth: str) -> None:
-    """Refuse a name or depth that cannot be written, before any work is done; raises UsageError."""
-    if path.suffix.lower() not in FORMATS:
+def check_audio_path(path: Path, depth: str, rate_hz: int = 48_000) -> None:
+    """Refuse a name, depth or rate that cannot be written, before any work is done; raises UsageError."""
+    kind = path.suffix.lower()
+    if kind not in FORMATS:
         raise UsageError(f"{path}: no such kind of audio file; allowed: a name that ends in {' or '.join(FORMATS)}")
-    if path.suffix.lower() == ".flac" and depth == "32f":
+    if kind == ".flac" and depth == "32f":
         raise UsageError(f"{path}: FLAC holds no floating point; allowed: --depth 16 or 24, or a .wav file")
+    if rate_hz not in RATES_HZ[kind]:
+        allowed = ", ".join(f"{rate / 1000:g}k" for rate in RATES_HZ[kind])
+        raise UsageError(f"{path}: {kind} files do not hold --rate {rate_hz / 1000:g}k; allowed: {allowed}")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: the folder {path.parent} does not exist")
     if path.is_dir():
@@ -44,46 +56,69 @@ class AudioFile:
     Parameters
     ----------
     path : Path
-        Ends in ``.wav`` or ``.flac``.
+        Ends in ``.wav``, ``.flac``, ``.opus`` or ``.mp3``.
     sample_rate_hz, num_channels : int
         As usual.
     depth : str
-        ``16`` (with triangular dither), ``24`` or ``32f``.
+        ``16``, ``24`` or ``32f``; of no meaning for Opus and MP3.
     num_frames : int
         Length that will be written; decides whether a WAV needs RF64, and is checked at the end.
+    dither : bool
+        Triangular dither, for 16 bits.
+    about : About or None
+        What the file says about itself; `describe` may add what is known only at the end.
     """
 
-    def __init__(self, path: Path, *, sample_rate_hz: int, num_channels: int, depth: str, num_frames: int) -> None:
-        check_audio_path(path, depth)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sample_rate_hz: int,
+        num_channels: int,
+        depth: str,
+        num_frames: int,
+        dither: bool = True,
+        about: About | None = None,
+    ) -> None:
+        check_audio_path(path, depth, sample_rate_hz)
         self._path = path
         self._temporary = path.with_name(f".{path.stem}.part{path.suffix}")
-        self._subtype = DEPTHS[depth]
-        self._num_frames = num_frames
+        self._num_frames, self._rate_hz = num_frames, sample_rate_hz
+        self._about = about
         self._written = 0
-        kind = FORMATS[path.suffix.lower()]
-        self._bytes = num_frames * num_channels * _BYTES[self._subtype]
-        if kind == "WAV" and self._bytes > _WAV_LIMIT_BYTES:
-            kind = "RF64"
-        self._kind = kind
+        self._kind = FORMATS[path.suffix.lower()]
+        self._bytes = num_frames * num_channels * {"16": 2, "24": 3, "32f": 4}[depth]
         try:
-            self._file = soundfile.SoundFile(
-                self._temporary, "w", sample_rate_hz, num_channels, subtype=self._subtype, format=kind
+            self._file: _Writer = (
+                WaveFile(
+                    self._temporary,
+                    rate_hz=sample_rate_hz,
+                    num_channels=num_channels,
+                    num_frames=num_frames,
+                    depth=depth,
+                    dither=dither,
+                    about=about,
+                )
+                if self._kind == "WAV"
+                else _Encoded(self._temporary, self._kind, sample_rate_hz, num_channels, depth, dither)
             )
         except (OSError, soundfile.LibsndfileError) as error:
             self._temporary.unlink(missing_ok=True)
-            raise RenderError(f"{path}: cannot be written: {_reason(error, path.parent)}") from None
+            raise RenderError(f"{path}: cannot be written: {failure_text(error, path.parent)}") from None
 
     def write(self, audio: NDArray[np.float32]) -> None:
         """Append audio, shape (frames, channels)."""
-        data: NDArray[np.float32] | NDArray[np.int16] = audio
-        if self._subtype == "PCM_16":
-            data = np.empty(audio.shape, np.int16)
-            dither_to_int16(audio, self._written, data)
+        if not len(audio):
+            return
         try:
-            self._file.write(data)
+            self._file.write(audio)
         except (OSError, soundfile.LibsndfileError) as error:
-            raise RenderError(f"{self._path}: writing failed: {_reason(error, self._path.parent)}") from None
+            raise RenderError(f"{self._path}: writing failed: {failure_text(error, self._path.parent)}") from None
         self._written += len(audio)
+
+    def describe(self, about: About) -> None:
+        """Say what is known only now, such as the loudness; markers and gain must be those of the beginning."""
+        self._about = about
 
     def __enter__(self) -> Self:
         return self
@@ -92,12 +127,15 @@ class AudioFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            if isinstance(self._file, WaveFile) and self._about is not None:
+                self._file.describe(self._about)
             self._file.close()
             if error is None:
                 self._check_whole()
+                self._write_tags()
                 self._temporary.replace(self._path)
-        except OSError as failure:
-            raise RenderError(f"{self._path}: cannot be written: {_reason(failure, self._path.parent)}") from None
+        except (OSError, ValueError) as failure:
+            raise RenderError(f"{self._path}: cannot be written: {failure_text(failure, self._path.parent)}") from None
         finally:
             self._temporary.unlink(missing_ok=True)
 
@@ -108,15 +146,67 @@ class AudioFile:
             size = self._temporary.stat().st_size
         except (OSError, soundfile.LibsndfileError):
             found, size = 0, 0
-        whole = found == self._written == self._num_frames
-        if not whole or (self._kind != "FLAC" and size < self._bytes):
+        if self._kind in _LOSSY:
+            whole = self._written == self._num_frames <= found <= self._num_frames + _ENCODER_PADDING_FRAMES
+        else:
+            whole = found == self._written == self._num_frames
+        if not whole or (self._kind == "WAV" and size < self._bytes):
             raise RenderError(
-                f"{self._path}: {found} of {self._num_frames} frames reached the disk: "
-                f"{_reason(None, self._path.parent)}"
+                f"{self._path}: {min(found, self._written)} of {self._num_frames} frames reached the disk: "
+                f"{failure_text(None, self._path.parent)}"
             )
 
+    def _write_tags(self) -> None:
+        if self._about is None:
+            return
+        if self._kind == "FLAC":
+            from sonify.outputs.flac_tags import write_flac_tags
 
-def _reason(error: Exception | None, folder: Path) -> str:
+            write_flac_tags(self._temporary, self._about, self._rate_hz, self._num_frames)
+        elif self._kind == "OGG":
+            from sonify.outputs.opus_tags import write_opus_tags
+
+            write_opus_tags(self._temporary, self._about)
+        elif self._kind == "MP3":
+            from sonify.outputs.id3_tags import write_id3_tags
+
+            write_id3_tags(self._temporary, self._about, self._num_frames / self._rate_hz)
+
+
+class _Writer(Protocol):
+    """What the samples go through; raises OSError and LibsndfileError."""
+
+    def write(self, audio: NDArray[np.float32]) -> None:
+        """Append audio, shape (frames, channels)."""
+        ...
+
+    def close(self) -> None:
+        """Finish the file."""
+        ...
+
+
+class _Encoded:
+    """A file whose samples libsndfile encodes."""
+
+    def __init__(self, path: Path, kind: str, rate_hz: int, num_channels: int, depth: str, dither: bool) -> None:
+        options = _LOSSY.get(kind, {"subtype": DEPTHS[depth]})
+        self._rounds = kind not in _LOSSY and depth == "16" and dither
+        self._written = 0
+        self._file = soundfile.SoundFile(path, "w", rate_hz, num_channels, format=kind, **options)
+
+    def write(self, audio: NDArray[np.float32]) -> None:
+        data: NDArray[np.float32] | NDArray[np.int16] = audio
+        if self._rounds:
+            data = np.empty(audio.shape, np.int16)
+            dither_to_int16(np.ascontiguousarray(audio), self._written, data)
+        self._file.write(data)
+        self._written += len(audio)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def failure_text(error: Exception | None, folder: Path) -> str:
     """Say what an error means; the library's own text for a full disk is only "System error"."""
     try:
         free_bytes = shutil.disk_usage(folder).free

@@ -14,13 +14,16 @@ __all__ = ["BurstScheduler"]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
+_ROUNDING = 1e-9  # ten times a tenth of a glitch is one
+
 
 class BurstScheduler:
     """Decide when bursts begin.
 
-    Glitches are counted exactly: what is left of a fraction is carried on to the next step, and so are those of a
-    backend that has no time of its own in this one. Bursts of one backend keep a least spacing; where there are more
-    glitches than fit, each burst stands for several, and is louder by 10 dB per decade of their number.
+    Glitches are counted exactly. A fraction sounds at once, and what it was short of a whole one is owed by those that
+    follow: a glitch that a sliding window reports as four quarters is heard with the first. Those of a backend that has
+    no time of its own in a step are carried on. Bursts of one backend keep a least spacing within a step; where there
+    are more glitches than fit, each burst stands for several, and is louder by 10 dB per decade of their number.
 
     Parameters
     ----------
@@ -45,26 +48,40 @@ class BurstScheduler:
         self._seed = seed
         self._slot = slot_quanta(arrangement)
         self._bar = bar_quanta(arrangement, num_backends) if arrangement.mode == "sequenced" else 0
+        self._due: dict[tuple[int, int], float] = {}  # quantum and backend: power of the burst that begins there
 
-    def place(self, glitch_count: Float64, start_quantum: int, num_quanta: int) -> Float32:
-        """Level of the bursts that begin in each quantum of a step, shape (num_quanta, backends); 0: none."""
-        burst_gain = np.zeros((num_quanta, len(glitch_count)), np.float32)
-        self._carried += glitch_count
-        whole = np.floor(self._carried + 1e-9)  # ten times a tenth of a glitch is one
-        for backend in np.flatnonzero(whole):
-            glitches = int(whole[backend])
-            own, capacity = self._own_time(int(backend), start_quantum, num_quanta)
-            if not len(own):
-                continue
-            self._carried[backend] -= glitches
-            bursts = min(glitches, capacity)
-            share = len(own) / bursts
-            for index in range(bursts):
-                free = max(share - self._spacing, 0.0)
-                jitter = seed32(self._seed, int(backend), start_quantum, index) / 2**32 * free
-                at = own[min(int(index * share + jitter), len(own) - 1)]
-                burst_gain[at, backend] = self._gain * np.sqrt(glitches / bursts)
+    def place(self, glitch_count: Float64, start_quantum: int, num_quanta: int, spread_quanta: int = 0) -> Float32:
+        """Level of the bursts that begin in each quantum, shape (num_quanta, backends); 0: none.
+
+        The glitches are new at `start_quantum`, and are spread over `spread_quanta` from there (0: over `num_quanta`);
+        what falls behind the end is due in the calls that follow. So a step may be played in any number of pieces, of
+        which the first brings the glitches, and the others an empty count.
+        """
+        if len(glitch_count):
+            self._carried += glitch_count
+            for backend in np.flatnonzero(self._carried > _ROUNDING):
+                self._spread(int(backend), start_quantum, spread_quanta or num_quanta)
+        burst_gain = np.zeros((num_quanta, len(self._carried)), np.float32)
+        for due in [due for due in self._due if due[0] < start_quantum + num_quanta]:
+            quantum, row = due
+            burst_gain[quantum - start_quantum, row] = self._gain * np.sqrt(self._due.pop(due))
         return burst_gain
+
+    def _spread(self, backend: int, start_quantum: int, num_quanta: int) -> None:
+        """Draw when the bursts of all glitches of a backend begin."""
+        own, capacity = self._own_time(backend, start_quantum, num_quanta)
+        if not len(own):
+            return
+        glitches = int(np.ceil(self._carried[backend] - _ROUNDING))
+        self._carried[backend] -= glitches
+        bursts = min(glitches, capacity)
+        share = len(own) / bursts
+        for index in range(bursts):
+            free = max(share - self._spacing, 0.0)
+            jitter = seed32(self._seed, backend, start_quantum, index) / 2**32 * free
+            at = int(own[min(int(index * share + jitter), len(own) - 1)])
+            key = start_quantum + at, backend
+            self._due[key] = self._due.get(key, 0.0) + glitches / bursts
 
     def _own_time(self, backend: int, start_quantum: int, num_quanta: int) -> tuple[NDArray[np.int64], int]:
         """Quanta of the step in which a backend's bursts may begin, and how many of them fit there."""

@@ -16,7 +16,7 @@ from sonify.mapping.preset import Arrangement, Compressor, Eq, Freshness, Level,
 from sonify.mapping.preset_file import load_sound_preset
 from sonify.mapping.score import Score
 from sonify.metrics.frame import Layout, MetricFrame
-from sonify.runner import render_offline
+from sonify.runner.offline import render_offline
 
 QUIET = Freshness(pilot_level=-90.0)
 PRESET = dataclasses.replace(load_sound_preset("code-live"), freshness=QUIET)

@@ -24,7 +24,7 @@ from sonify.mapping.scorer import Scorer
 from sonify.mapping.timeline import lay_out_for
 from sonify.metrics.panels import PANELS
 from sonify.readers.source import open_source
-from sonify.runner import render_offline
+from sonify.runner.offline import render_offline
 
 QUIET = str(Path(__file__).parents[2] / "samples" / "quiet.jsonl.gz")
 HEALTHY = {"quiet": (QUIET, 60.0), "busy": ("sim:busy?duration=120s&interval=5s", 40.0)}  # source, where to begin

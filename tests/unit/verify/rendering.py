@@ -12,7 +12,7 @@ from sonify.mapping.scorer import Scorer
 from sonify.mapping.timeline import lay_out_for
 from sonify.metrics.frame import Layout
 from sonify.metrics.recording import Recording
-from sonify.runner import render_offline
+from sonify.runner.offline import render_offline
 
 STUDIO = load_sound_preset("studio")
 

@@ -1,0 +1,1 @@
+"""Threads, queues and clocks: here and nowhere else."""

@@ -1,0 +1,1 @@
+"""What a person watches while listening; views read snapshots and call nobody back."""
