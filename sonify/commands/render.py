@@ -199,22 +199,15 @@ def _render(
     watch.lap("set up")
     bar = _progress_bar(timeline.num_quanta + rendering.tail_quanta, hidden=quiet)
     try:
-        with Staging(wanted.output.name) as staging:
-            begin = time.perf_counter()
-            with bar:
-                told = rendering.write_audio(staging, bar.update)
-            speed = rendering.length_s / (time.perf_counter() - begin)
-            watch.lap("render and write")
-            for name, write in rendering.extras():
-                write(staging)
-                watch.lap(name)
+        with Staging(wanted.output.name) as staging, bar:
+            told = rendering.write_all(staging, bar.update, watch.lap)
     except KeyboardInterrupt:
         raise CancelledError(f"interrupted: {wanted.output} was not written") from None
     if not compiled:
         for group in groups:
             mark_kernels_compiled(group)
     if not quiet:
-        click.echo(f"{wanted.output}: {told}, {speed:.0f}× real time")
+        click.echo(f"{wanted.output}: {told}")
         for line in rendering.also_written():
             click.echo(f"also {line}")
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sonify import __version__
 from sonify.commands.delivery_options import Wanted
@@ -23,6 +26,10 @@ from sonify.runner.markers import find_markers
 from sonify.runner.offline import ScoredSteps
 from sonify.runner.stem_files import stem_file_names
 from sonify.units import format_duration
+
+if TYPE_CHECKING:
+    from sonify.diagnosis.figure import Figure
+    from sonify.report.examples import Examples
 
 __all__ = ["Rendering"]
 
@@ -75,7 +82,42 @@ class Rendering:
         """Length of the sound, tail included."""
         return (self._timeline.num_quanta + self.tail_quanta) / CONTROL_RATE_HZ
 
-    def write_audio(self, staging: Staging, progress: Callable[[int], None]) -> str:
+    def write_all(self, staging: Staging, progress: Callable[[int], None], lap: Callable[[str], None]) -> str:
+        """Write all files; returns what to say about the sound. What needs no sound is made while that is rendered.
+
+        Parameters
+        ----------
+        staging : Staging
+            Where they are written.
+        progress : callable
+            Told the number of quanta that are rendered.
+        lap : callable
+            Told the name of each part when it is done.
+        """
+        wanted = self._wanted
+        beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
+        try:
+            report_parts = beside.submit(self._make_report_parts) if wanted.report else None
+            midi = beside.submit(self._write_midi, staging.path(wanted.midi)) if wanted.midi else None
+            told = self._write_audio(staging, progress)
+            lap("render and write")
+            if report_parts is not None:
+                self._write_report(staging, report_parts.result())
+                lap("report")
+            if midi is not None:
+                midi.result()
+                lap("MIDI")
+        finally:
+            beside.shutdown(cancel_futures=True)
+        if wanted.dawproject is not None or wanted.rpp is not None:
+            self._write_sessions(staging)
+            lap("sessions")
+        if wanted.checksums:
+            self._write_checksums(staging)
+            lap("checksums")
+        return told
+
+    def _write_audio(self, staging: Staging, progress: Callable[[int], None]) -> str:
         """Write mix and stems; returns what to say about them."""
         wanted = self._wanted
         delivery = Delivery(
@@ -91,24 +133,15 @@ class Rendering:
             threads=self._threads,
             about=self._about,
         )
+        begin = time.perf_counter()
         self._delivered = deliver(delivery, self._mapper, self._scores(), self._timeline.num_quanta, progress)
+        speed = self.length_s / (time.perf_counter() - begin)
         loudness = self._delivered.loudness
         lufs = loudness.integrated_lufs
         told = "too short to measure LUFS" if math.isnan(lufs) else f"{lufs:.1f} LUFS"
         gain = f", gain {self._delivered.gain_db:+.2f} dB" if self._delivered.gain_db else ""
-        return f"{format_duration(self.length_s)}, {told}, true peak {loudness.true_peak_dbtp:.1f} dBTP{gain}"
-
-    def extras(self) -> Iterator[tuple[str, Callable[[Staging], None]]]:
-        """Name and maker of what else is wanted; the audio must be there."""
-        wanted = self._wanted
-        if wanted.midi is not None:
-            yield "MIDI", self._write_midi
-        if wanted.report is not None:
-            yield "report", self._write_report
-        if wanted.dawproject is not None or wanted.rpp is not None:
-            yield "sessions", self._write_sessions
-        if wanted.checksums:
-            yield "checksums", self._write_checksums
+        peak = f"true peak {loudness.true_peak_dbtp:.1f} dBTP"
+        return f"{format_duration(self.length_s)}, {told}, {peak}{gain}, {speed:.0f}× real time"
 
     def also_written(self) -> list[str]:
         """List what else was written, a line for each kind."""
@@ -124,23 +157,25 @@ class Rendering:
     def _scores(self) -> ScoredSteps:
         return Scorer(self._mapper).all(self._timeline.steps())
 
-    def _write_midi(self, staging: Staging) -> None:
+    def _write_midi(self, path: Path) -> None:
         from sonify.midi.file import write_midi_file
 
-        assert self._wanted.midi is not None
         markers = [(marker.time_s, marker.text) for marker in self._about.markers]
-        path = staging.path(self._wanted.midi)
         write_midi_file(path, self._mapper, self._scores(), seed=self._seed, title=self._about.title, markers=markers)
 
-    def _write_report(self, staging: Staging) -> None:
-        from sonify.diagnosis.hints import hints
+    def _make_report_parts(self) -> tuple[list[Figure], Examples]:
         from sonify.diagnosis.system_filters import system_filters
-        from sonify.report.content import ReportContent
         from sonify.report.examples import make_examples
+
+        return system_filters(self._recording, self._findings), make_examples(self._preset)
+
+    def _write_report(self, staging: Staging, parts: tuple[list[Figure], Examples]) -> None:
+        from sonify.diagnosis.hints import hints
+        from sonify.report.content import ReportContent
         from sonify.report.page import write_report
 
         assert self._wanted.report is not None
-        figures = system_filters(self._recording, self._findings)
+        figures, examples = parts
         loudness = self._delivered.loudness
         content = ReportContent(
             recording=self._recording,
@@ -155,7 +190,7 @@ class Rendering:
             figures=figures,
             hints=hints(self._recording, figures),
             stems={name: staging.staged(path) for name, path in self._stems.items()},
-            examples=make_examples(self._preset),
+            examples=examples,
         )
         write_report(staging.path(self._wanted.report), content)
 

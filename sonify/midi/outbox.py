@@ -21,6 +21,7 @@ _MOST_AHEAD = 4096  # messages for later
 _MOST_NOTES = 128  # that are due and wait for room
 _LATEST_S = 0.1  # of a note; what would come later is dropped
 _LONGEST_NOTE_S = 10.0  # whatever becomes of its end
+_AGAIN_S = 0.5  # after its end, which is then told a second time: a port may have lost it
 _MOST_PLAIN_BYTES = 1 << 16
 
 _Key = tuple[int, int]
@@ -60,6 +61,7 @@ class Outbox:
         self._plain: deque[bytes] = deque()
         self._plain_bytes = 0
         self._sounding: dict[_Key, float] = {}  # until when at the latest
+        self._ended: dict[_Key, float] = {}  # when to tell the end again
         self._channels: set[int] = set()
         self.num_dropped = 0
 
@@ -83,6 +85,9 @@ class Outbox:
             self._sort_in(message, at_s or now_s)
         for key in [key for key, until_s in self._sounding.items() if until_s <= now_s]:
             self._ends[key] = None
+        for key in [key for key, again_s in self._ended.items() if again_s <= now_s]:
+            del self._ended[key]
+            self._ends[key] = None
         for key in [key for key, (at_s, _) in self._notes.items() if now_s - at_s > _LATEST_S]:
             del self._notes[key]
             self.num_dropped += 1
@@ -97,16 +102,17 @@ class Outbox:
         next_s = self._later[0][0] if self._later else math.inf
         if self._ends or self._programs or self._notes or self._continuous or self._plain:
             next_s = min(next_s, self._asked_s + max(-self._room_bytes / self._bytes_per_s, 0.0) + 1e-4)
-        return min(next_s, min(self._sounding.values(), default=math.inf))
+        ends_s = (min(times.values(), default=math.inf) for times in (self._sounding, self._ended))
+        return min(next_s, *ends_s)
 
     def panic(self) -> list[bytes]:
         """Forget all that waits; messages that end every sound."""
-        messages = [bytes((_NOTE_OFF | channel, note, 0)) for channel, note in self._sounding]
+        messages = [bytes((_NOTE_OFF | channel, note, 0)) for channel, note in {**self._sounding, **self._ended}]
         for channel in sorted(self._channels):
             messages += silence(channel)
         for waiting in (self._later, self._transport, self._plain):
             waiting.clear()
-        for keyed in (self._ends, self._programs, self._notes, self._continuous, self._sounding):
+        for keyed in (self._ends, self._programs, self._notes, self._continuous, self._sounding, self._ended):
             keyed.clear()
         self._plain_bytes = 0
         return messages
@@ -173,7 +179,8 @@ class Outbox:
         if self._ends:
             key = next(iter(self._ends))
             del self._ends[key]
-            self._sounding.pop(key, None)
+            if self._sounding.pop(key, None) is not None:
+                self._ended[key] = now_s + _AGAIN_S
             return bytes((_NOTE_OFF | key[0], key[1], 0))
         message: bytes
         if self._programs:
@@ -182,6 +189,7 @@ class Outbox:
             key = next(iter(self._notes))
             _, message = self._notes.pop(key)
             self._sounding[key] = now_s + _LONGEST_NOTE_S
+            self._ended.pop(key, None)
         elif self._continuous:
             message = self._continuous.pop(next(iter(self._continuous)))
         elif self._plain:

@@ -27,7 +27,8 @@ from sonify.midi.port import AT_END, WHAT_IS_MISSING, PortWish, find_port, read_
 __all__ = ["main"]
 
 _CLIENT = "sonify"
-_LOOK_S = 1.0  # between looks at the names of ports
+_LOOK_S = 1.0  # between looks for a port
+_WATCH_S = 0.2  # likewise while it is open: one that is plugged in again so soon may have its old name
 _ALIVE_S = 0.5
 _LAST_WORDS_S = 0.05  # for what was sent last to leave
 _CLOSE_S = 0.5
@@ -113,7 +114,8 @@ class _Ends:
 def _open(library: Any, wish: PortWish, *, output: bool, input_: bool) -> _Ends | str:
     """Open what is wanted on the first system that has it, or say why not."""
     problems, known = [], []
-    for word, api in _systems(library, wish.system).items():
+    systems = _systems(library, wish.system)
+    for word, api in systems.items():
         try:
             if wish.is_virtual:
                 if word == "windows":
@@ -135,7 +137,7 @@ def _open(library: Any, wish: PortWish, *, output: bool, input_: bool) -> _Ends 
                 end.delete()
         except library.RtMidiError:
             problems.append(_NOT_THERE.get(word, f"{word} does not answer"))
-    if wish.is_virtual or (problems and not known):
+    if len(problems) == len(systems):
         return f"no MIDI: {', '.join(dict.fromkeys(problems))}"
     return f"no MIDI port {wish.name!r}; there are: {', '.join(dict.fromkeys(known)) or 'none'}"
 
@@ -257,7 +259,7 @@ class _Program:
                 if self.is_lost(library, ends):
                     self.say(lost=ends.name)
                     return
-                look_s = now_s + _LOOK_S
+                look_s = now_s + _WATCH_S
             if now_s >= alive_s:
                 self.say(alive=self.outbox.num_dropped)
                 alive_s = now_s + _ALIVE_S

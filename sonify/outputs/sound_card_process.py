@@ -39,6 +39,7 @@ WRITTEN, READ, CALLBACKS, UNDERRUNS, LAST_CALLBACK_NS, HAS_ENDED, MESSAGES = ran
 
 _LIKELY = ("pulse", "pipewire", "default", "sysdefault")  # tried in turn where the library's own default fails
 _USUAL_RATES_HZ = (48_000, 44_100, 96_000)
+_FIRST_CALLBACKS = 8  # while a server fills its buffers it reports underflows of what nobody heard
 
 
 class _CardError(Exception):
@@ -118,7 +119,8 @@ class _Shared:
             out[first * size : ready * size] = self._audio[: (ready - first) * size]
         if ready < num_frames:
             out[ready * size : num_frames * size] = bytes((num_frames - ready) * size)
-        if ready < num_frames or status.output_underflow:
+        is_late = status.output_underflow and numbers[CALLBACKS] >= _FIRST_CALLBACKS
+        if ready < num_frames or is_late:
             numbers[UNDERRUNS] += 1
         numbers[READ] = read + ready
         numbers[CALLBACKS] += 1

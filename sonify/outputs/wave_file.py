@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -108,7 +109,10 @@ class WaveFile:
             data = whole.reshape(-1, 1).view(np.uint8)[:, :3]
         else:
             data = audio.astype("<f4", copy=False)
-        self._write_all(np.ascontiguousarray(data).data.cast("B"))
+        if data.any():
+            self._write_all(np.ascontiguousarray(data).data.cast("B"))
+        else:  # a hole in the file: stems are silent for long stretches
+            self._file.seek(data.nbytes, os.SEEK_CUR)
         self._written += len(audio)
 
     def describe(self, about: About) -> None:
@@ -118,6 +122,7 @@ class WaveFile:
     def close(self) -> None:
         """Finish the file; frames that are missing stay missing."""
         try:
+            self._file.truncate()
             if self._written == self._num_frames:
                 self._write_all(self._after)
                 if self._about is not None:

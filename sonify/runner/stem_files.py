@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +25,7 @@ from sonify.runner.offline import Trim
 __all__ = ["StemFiles", "stem_file_names"]
 
 _LONGEST_NAME = 60
+_MOST_PENDING = 4  # blocks: the disk may pause for a moment
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")  # names of backends are untrusted: no path, no option, no surprise
 
 
@@ -79,14 +82,23 @@ class StemFiles:
         self._finishes = [Finish((file,), num_frames=num_frames, rate_hz=rate_hz) for file in self._files]
         self._trims = [Trim((finish,), skip=0, frames=num_frames) for finish in self._finishes]
         self._stack = ExitStack()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="stems")
+        self._pending: deque[Future[None]] = deque()
 
     def write_dry(self, dry: NDArray[np.float32]) -> None:
-        """Take buses, shape (quanta, buses, quantum frames), which are used up."""
+        """Take buses, shape (quanta, buses, quantum frames), which are used up; a thread works on them."""
+        self._pending.append(self._worker.submit(self._write, dry))
+        if len(self._pending) > _MOST_PENDING:
+            self._pending.popleft().result()
+
+    def _write(self, dry: NDArray[np.float32]) -> None:
         for trim, stem in zip(self._trims, self._chain.split(dry), strict=True):
             trim.write(stem)
 
     def finish(self) -> None:
         """Write what is still inside."""
+        while self._pending:
+            self._pending.popleft().result()
         for finish in self._finishes:
             finish.finish()
 
@@ -98,4 +110,5 @@ class StemFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._worker.shutdown(cancel_futures=True)
         self._stack.__exit__(kind, error, trace)

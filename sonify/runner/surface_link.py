@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -26,6 +27,7 @@ _PICTURE_S = 1.0 / MOST_STATES_HZ
 _LOOK_S = 3.0  # between looks for a device that is not there yet
 _ANSWER_S = 0.5  # for a reply to an identity request
 _MOST_INPUTS = 1024
+_NOT_ASKED = re.compile(r"sonify|through|\bDAW\b", re.IGNORECASE)  # ports that lead nowhere, or back here
 _BYTES_PER_S, _BURST_BYTES = 24_000.0, 1024  # a picture is at most half as much
 
 
@@ -92,7 +94,7 @@ def apply(action: Action, controls: Controls) -> None:
     doings[action.kind]()
 
 
-def find_surface(surface: str, *, port: str = "") -> Found | str:
+def find_surface(surface: str, *, port: str = "", asked: set[str] | None = None) -> Found | str:
     """Find a device by its profile's name, or whichever there is.
 
     Parameters
@@ -101,6 +103,8 @@ def find_surface(surface: str, *, port: str = "") -> Found | str:
         Name of a profile, or ``auto``.
     port : str
         Name of its port, where a person knows better.
+    asked : set of str, optional
+        Ports that were asked before what they are, and are not asked again; those that are asked now are added.
 
     Returns
     -------
@@ -124,11 +128,14 @@ def find_surface(surface: str, *, port: str = "") -> Found | str:
             if found is not None:
                 return found
     if surface == AUTO:
-        names = [one.name for one in outputs if one.name in {other.name for other in inputs}]
-        for name in [port] if port else names:
-            asked = _ask(name)
-            if asked is not None:
-                return Found(asked, name)
+        known = asked if asked is not None else set()
+        both = {one.name for one in outputs} & {one.name for one in inputs}
+        names = {port} if port else {name for name in both if not _NOT_ASKED.search(name)}
+        for name in sorted(names - known):
+            known.add(name)
+            profile_there = _ask(name)
+            if profile_there is not None:
+                return Found(profile_there, name)
     what = "no surface that is known" if surface == AUTO else f"no {wanted[0].title}"
     ports = ", ".join(dict.fromkeys(one.name for one in outputs)) or "none"
     return f"{what}; MIDI ports: {ports}" + "".join(f"; {problem}" for problem in problems)
@@ -264,9 +271,10 @@ class SurfaceLink:
 
     def _find(self) -> Found | None:
         """Look until there is a device; None where the end comes first."""
+        asked: set[str] = set()
         while not self._stopping.is_set():
             try:
-                found = find_surface(self._surface, port=self._port_name)
+                found = find_surface(self._surface, port=self._port_name, asked=asked)
             except DeviceError as error:
                 found = str(error)
             if isinstance(found, Found):

@@ -129,12 +129,24 @@ def jack_server(monkeypatch: pytest.MonkeyPatch, *, period: int = 1024) -> Itera
         assert waiter.returncode == 0, waiter.stderr
         yield process
     finally:
-        process.terminate()  # one that is killed keeps its place among the eight servers that a machine may have
+        _end_jack(process, command)
+
+
+def _end_jack(process: subprocess.Popen[bytes], command: list[str]) -> None:
+    """End a server well. One that was killed keeps its place, of the eight on a machine, until its like ends well."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(1.0)
+    process.kill()
+    if process.wait() < 0:
+        again = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(["jack_wait", "-w", "-t", "5"], capture_output=True, check=False)
+        again.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5.0)
-        process.kill()
-        process.wait()
-        time.sleep(0.05)
+            again.wait(5.0)
+        again.kill()
+        again.wait()
+    time.sleep(0.05)
 
 
 def align(heard: NDArray[np.float32], made: NDArray[np.float32], *, probe: int = 4096) -> int:

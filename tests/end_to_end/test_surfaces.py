@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import midi_servers
 import numpy as np
 import pytest
 from audio_servers import jack_server
@@ -33,7 +34,7 @@ sys.path.append(str(Path(__file__).parents[1] / "unit" / "midi" / "surfaces"))
 
 from devices import ApcMiniMk2, Device, device_of, same_look
 
-rtmidi = pytest.importorskip("rtmidi")
+pytest.importorskip("rtmidi")
 
 LAYOUT = Layout(1.0, ("rust", "go", "größe"), np.r_[0.0, np.geomspace(0.0016, 38.0, 23), np.inf], np.zeros(0))
 PORT_NAMES = {
@@ -87,39 +88,41 @@ class FakeLive:
 
 
 class Plugged:
-    """A device behind JACK ports."""
+    """A device behind JACK ports, which are in a process of their own: it hears all, however busy the tests are."""
 
     def __init__(self, profile_name: str) -> None:
         self.profile = find_profile(profile_name)
-        self.device: Device = device_of(profile_name)
+        self._state = device_of(profile_name)
+        if isinstance(self._state, ApcMiniMk2):
+            self._state.most_pads = 24  # two pictures may arrive together where the machine is busy
         self.problems: list[str] = []
+        self._num_taken = 0
         self._last_s = 0.0
-        name = PORT_NAMES[profile_name]
-        self._input = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name="device")
-        self._input.ignore_types(False, False, False)
-        self._input.set_callback(self._take)
-        self._input.open_virtual_port(name)
-        self._output = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="device")
-        self._output.open_virtual_port(name)
+        self._ports = midi_servers.Device(PORT_NAMES[profile_name])
 
-    def _take(self, event: tuple[list[int], float], _data: object = None) -> None:
-        now_s = time.monotonic()
-        if isinstance(self.device, ApcMiniMk2) and now_s - self._last_s > 0.012:
-            self.device.begin_picture()
-        self._last_s = now_s
-        try:
-            self.device.take(bytes(event[0]))
-        except AssertionError as error:
-            self.problems.append(str(error))
+    @property
+    def device(self) -> Device:
+        """What it shows now."""
+        heard = self._ports.heard
+        while self._num_taken < len(heard):
+            at_s, message = heard[self._num_taken]
+            self._num_taken += 1
+            if isinstance(self._state, ApcMiniMk2) and at_s - self._last_s > 0.012:
+                self._state.begin_picture()
+            self._last_s = at_s
+            try:
+                self._state.take(message)
+            except AssertionError as error:
+                self.problems.append(str(error))
+        return self._state
 
     def touch(self, message: bytes) -> None:
         """Do something with the device."""
-        self._output.send_message(message)
+        self._ports.send(message)
 
     def unplug(self) -> None:
-        for end in (self._input, self._output):
-            end.close_port()
-            end.delete()
+        """Vanish."""
+        self._ports.unplug()
 
     def is_right(self, live: FakeLive) -> bool:
         """Whether everything that does not change by itself shows what it should."""
@@ -137,10 +140,6 @@ class Plugged:
 def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
     with jack_server(monkeypatch, period=128) as process:
         yield process
-        was_killed = process.poll() is not None
-    if was_killed:  # its place among the machine's eight is free only after a server of that name has ended well
-        with jack_server(monkeypatch):
-            pass
 
 
 @contextlib.contextmanager
@@ -249,8 +248,8 @@ def test_a_server_that_is_killed_does_not_hang_the_program(jack: subprocess.Pope
 @pytest.mark.usefixtures("jack")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_the_device_is_given_back_however_the_program_ends(number: int) -> None:
-    plugged = Plugged("mackie")
-    command = [sys.executable, "-m", "sonify", "surface", "test", "mackie", "--each", "10ms", "--listen", "60s"]
+    plugged = Plugged("x-touch-mini")
+    command = [sys.executable, "-m", "sonify", "surface", "test", "x-touch-mini", "--each", "10ms", "--listen", "60s"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -258,8 +257,8 @@ def test_the_device_is_given_back_however_the_program_ends(number: int) -> None:
             if line.startswith("now touch"):
                 break
         assert not plugged.device.is_restored, "everything is lit"
-        plugged.touch(bytes([0x90, 0x10, 0x7F]))
-        assert process.stdout.readline() == "mute 1: press  (mute backend 1)\n"
+        plugged.touch(bytes([0x90, 0x54, 0x7F]))
+        assert process.stdout.readline() == "layer A: press  (mute everything)\n"
         process.send_signal(number)
         process.wait(10.0)
     finally:
