@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sonify.errors import UsageError
 
 __all__ = [
+    "clock",
     "db_from_gain",
     "format_duration",
     "gain_from_db",
@@ -137,3 +138,11 @@ def format_duration(duration_s: float) -> str:
     if hours:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
+
+
+def clock(time_s: float) -> str:
+    """Write a Unix time as a person reads it, in UTC; what no calendar has is left in seconds."""
+    try:
+        return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return f"{time_s:.0f} s"

@@ -60,6 +60,11 @@ class Wanted:
     rpp: Path | None
     checksums: bool
 
+    @property
+    def is_documented(self) -> bool:
+        """Whether more than the sound is wanted: then it is diagnosed, and findings become markers."""
+        return any((self.stems, self.midi, self.report, self.dawproject, self.rpp, self.checksums))
+
 
 def delivery_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options to a command; they come as keyword arguments for `wanted_from`."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, poisson
+from scipy.special import betainc, gammainc, gammaincc
 
 __all__ = ["SURE", "Evidence", "dispersion", "rate_evidence", "share_evidence"]
 
@@ -76,7 +76,8 @@ def share_evidence(events: Float64, of: Float64, limit: float, *, spread: float 
     for length in _WINDOWS:
         k = np.floor(_window_sums(events, length) / spread + 1e-9)
         n = np.maximum(np.round(_window_sums(of, length) / spread), k)
-        chances.append(np.asarray(binom.sf(k - 1.0, n, limit)))
+        # chance of k or more out of n: the binomial tail as an incomplete beta function
+        chances.append(np.where(k > 0.0, betainc(np.maximum(k, 1.0), n - k + 1.0, limit), 1.0))
     return _best(chances, np.isfinite(events) & np.isfinite(of))
 
 
@@ -86,6 +87,9 @@ def rate_evidence(counts: Float64, mean: Float64 | float, *, spread: float = 1.0
     chances = []
     for length in _WINDOWS:
         k, mu = _window_sums(counts, length) / spread, _window_sums(means, length) / spread
-        tail = poisson.cdf(np.ceil(k - 1e-9), mu) if below else poisson.sf(np.floor(k + 1e-9) - 1.0, mu)
-        chances.append(np.asarray(tail))
+        if below:
+            chances.append(np.asarray(gammaincc(np.ceil(k - 1e-9) + 1.0, mu)))  # so few or fewer
+        else:
+            whole = np.floor(k + 1e-9)
+            chances.append(np.where(whole > 0.0, gammainc(np.maximum(whole, 1.0), mu), 1.0))
     return _best(chances, np.isfinite(counts))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from statistics import median
 
 import numpy as np
@@ -15,7 +14,7 @@ from sonify.diagnosis.episodes import Episode, find_episodes
 from sonify.diagnosis.signs import read_signs
 from sonify.metrics.panels import Limits
 from sonify.metrics.recording import GAP_INTERVALS, Recording
-from sonify.units import format_duration
+from sonify.units import clock, format_duration
 
 __all__ = ["Finding", "diagnose", "incidents", "not_measured"]
 
@@ -93,14 +92,6 @@ class Finding:
         if self.state == "unusual":
             return f"{who}{advice.noun} up to {value}, unusual (over {limit}) {span}{often}"
         return f"{who}{advice.noun} {self.state}, up to {value} (limit {limit}) {span}{often}"
-
-
-def clock(time_s: float) -> str:
-    """Time of day, UTC, as it is written in findings."""
-    try:
-        return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (OverflowError, ValueError, OSError):
-        return f"{time_s:.0f} s"
 
 
 def _shown(value: float, unit: str) -> str:

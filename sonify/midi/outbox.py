@@ -69,6 +69,9 @@ class Outbox:
         """Take a message that is to be sent at a time, by a clock that never jumps; 0: at once."""
         if not message:
             return
+        if not at_s and self._is_music and message[0] & 0xF0 in _CONTINUOUS:
+            self._sort_in(message, at_s)
+            return
         if len(self._later) >= _MOST_AHEAD:
             if self._is_music and _is_end(message):  # rather too early than never
                 self._end(message[0] & 0x0F, message[1])

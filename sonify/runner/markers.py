@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from sonify.diagnosis.findings import Finding
 from sonify.metrics.recording import Recording
 from sonify.outputs.about import Marker, one_line
+
+if TYPE_CHECKING:
+    from sonify.diagnosis.findings import Finding
 
 __all__ = ["find_markers"]
 

@@ -115,14 +115,17 @@ def pulse_server(
 
 
 @contextlib.contextmanager
-def jack_server(monkeypatch: pytest.MonkeyPatch, *, period: int = 1024) -> Iterator[subprocess.Popen[bytes]]:
-    """Run JACK without hardware until the block ends."""
+def jack_server(
+    monkeypatch: pytest.MonkeyPatch, *, period: int = 1024, waits: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run JACK without hardware until the block ends; one that `waits` for slow clients loses nothing of theirs."""
     program = require_program("jackd")
     name = f"sonify-test-{os.getpid()}"
     monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
     monkeypatch.setenv("JACK_NO_AUDIO_RESERVATION", "1")
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
-    command = [program, "--no-realtime", "-n", name, "-d", "dummy", "-r", str(RATE_HZ), "-p", str(period)]
+    mode = ["--no-realtime", *(["--sync"] if waits else [])]
+    command = [program, *mode, "-n", name, "-d", "dummy", "-r", str(RATE_HZ), "-p", str(period)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         waiter = subprocess.run([require_program("jack_wait"), "-w", "-t", "10"], capture_output=True, check=False)

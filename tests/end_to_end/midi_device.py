@@ -28,6 +28,9 @@ def _run(name: str) -> None:
         print("ready", flush=True)
     for line in sys.stdin:
         sent.send_message(bytes.fromhex(line))
+    for end in (heard, sent):
+        end.close_port()
+        end.delete()
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def test_ctrl_c_leaves_nothing_and_says_so(tmp_path):
     ]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
-        while not any(path.stat().st_size > 1_000_000 for path in tmp_path.iterdir()) and time.monotonic() < deadline:
+        while not any(path.stat().st_size > 1_000_000 for path in tmp_path.rglob("*")) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
@@ -178,7 +178,14 @@ def test_a_full_disk_leaves_nothing_and_says_so(tmp_path, name):
         (["what", "-o", "x.wav"], ["'what'", "sim:SCENARIO"]),
         (["sim:incidnt", "-o", "x.wav"], ["did you mean incident"]),
         ([INCIDENT, "-o", "/nowhere/x.wav"], ["/nowhere"]),
-        ([INCIDENT, "-o", "x.mp3"], ["x.mp3", ".flac"]),
+        ([INCIDENT, "-o", "x.aac"], ["x.aac", ".flac"]),
+        ([INCIDENT, "-o", "x.opus", "--rate", "44.1k"], ["x.opus", "48k"]),
+        ([INCIDENT, "-o", "x.wav", "--rpp", "x.rpp"], ["--rpp needs --stems"]),
+        ([INCIDENT, "-o", "x.wav", "--midi", "x.wav"], ["--midi", ".mid"]),
+        ([INCIDENT, "-o", "x.wav", "--tail", "2h"], ["--tail", "60dB"]),
+        ([INCIDENT, "-o", "x.wav", "--stems", "README.md"], ["--stems", "is a file"]),
+        ([INCIDENT, "-o", "x.wav", "--gain-of", "README.md"], ["README.md", "does not say its gain"]),
+        ([INCIDENT, "-o", "x.wav", "--gain-of", "x.wav", "--loudness", "-16"], ["--loudness and --gain-of"]),
         ([INCIDENT, "-o", "x.flac", "--depth", "32f"], ["FLAC", "24"]),
         ([INCIDENT, "-o", "x.wav", "--length", "long"], ["--length", "'long'"]),
         ([INCIDENT, "-o", "x.wav", "--since", "yesterday"], ["--since", "ISO 8601"]),

@@ -94,7 +94,7 @@ class Plugged:
         self.profile = find_profile(profile_name)
         self._state = device_of(profile_name)
         if isinstance(self._state, ApcMiniMk2):
-            self._state.most_pads = 24  # two pictures may arrive together where the machine is busy
+            self._state.most_pads = 64  # pictures arrive together where the machine is busy; the limit has its own test
         self.problems: list[str] = []
         self._num_taken = 0
         self._last_s = 0.0
@@ -115,6 +115,11 @@ class Plugged:
             except AssertionError as error:
                 self.problems.append(str(error))
         return self._state
+
+    @property
+    def heard(self) -> list[bytes]:
+        """All that has arrived."""
+        return self._ports.messages
 
     def touch(self, message: bytes) -> None:
         """Do something with the device."""
@@ -142,6 +147,13 @@ def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
+@pytest.fixture
+def patient_jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Serve whoever is late: what is lost then was lost by who sent it."""
+    with jack_server(monkeypatch, period=128, waits=True):
+        yield
+
+
 @contextlib.contextmanager
 def linked(profile_name: str, live: FakeLive, plugged: Plugged, surface: str = "") -> Iterator[SurfaceLink]:
     link = SurfaceLink(surface or profile_name, live)
@@ -153,7 +165,7 @@ def linked(profile_name: str, live: FakeLive, plugged: Plugged, surface: str = "
         link.stop()
 
 
-@pytest.mark.usefixtures("jack")
+@pytest.mark.usefixtures("patient_jack")
 @pytest.mark.parametrize("profile_name", ["launchpad-x", "x-touch", "apc-mini-mk2"])
 def test_nothing_is_lost_and_the_device_is_given_back(profile_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: deque[bytes] = deque()
@@ -174,10 +186,11 @@ def test_nothing_is_lost_and_the_device_is_given_back(profile_name: str, monkeyp
         assert link.title == plugged.profile.title
         assert not link.problem
     wait_until(lambda: plugged.device.is_restored, "it is given back")
-    at_end = len(plugged.profile.goodbye())
-    wait_until(lambda: plugged.device.num_messages >= len(sent) + at_end, "all have arrived")
+    sent.extend(plugged.profile.goodbye())  # the port's own last words
+    with contextlib.suppress(pytest.fail.Exception):  # what is missing says more
+        wait_until(lambda: plugged.device.num_messages >= len(sent), "all have arrived", timeout_s=3.0)
     assert plugged.problems == []
-    assert plugged.device.num_messages == len(sent) + at_end
+    assert plugged.heard == list(sent)
     plugged.unplug()
 
 
