@@ -87,7 +87,8 @@ def main() -> int:
     finally:
         server.terminate()
         server.wait()
-    ticks = [at_s for at_s, message in heard if message == TICK][48:]  # the first second finds its pace
+    first_s = next(at_s for at_s, message in heard if message == TICK)
+    ticks = [at_s for at_s, message in heard if message == TICK and at_s > first_s + 3.0]  # it has found its pace
     distances_ms = jitter_ms(ticks)
     p50, p99 = np.percentile(distances_ms, (50, 99))
     print(

@@ -44,6 +44,8 @@ class Wanted:
         Files.
     checksums : bool
         Whether to write a list of all.
+    marks_findings : bool
+        Whether findings are markers, beside events.
     """
 
     output: Path
@@ -59,19 +61,18 @@ class Wanted:
     dawproject: Path | None
     rpp: Path | None
     checksums: bool
+    marks_findings: bool
 
     @property
-    def is_documented(self) -> bool:
-        """Whether more than the sound is wanted: then it is diagnosed, and findings become markers."""
-        return any((self.stems, self.midi, self.report, self.dawproject, self.rpp, self.checksums))
+    def is_diagnosed(self) -> bool:
+        """Whether findings are wanted: as markers, or because more than the sound is handed over."""
+        return self.marks_findings or any((self.stems, self.midi, self.report, self.dawproject, self.rpp))
 
 
 def delivery_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options to a command; they come as keyword arguments for `wanted_from`."""
     options = (
-        click.option(
-            "-o", "--output", required=True, type=_PATH, help="FILE.wav, .flac, .opus or .mp3 to write, with markers."
-        ),
+        click.option("-o", "--output", required=True, type=_PATH, help="FILE.wav, .flac, .opus or .mp3 to write."),
         click.option("--rate", default="48k", show_default=True, type=click.Choice([*_RATES_HZ]), help="Sample rate."),
         click.option(
             "--depth", default="16", show_default=True, type=click.Choice(["16", "24", "32f"]), help="Bits a sample."
@@ -90,6 +91,13 @@ def delivery_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default="0s",
             show_default=True,
             help='Sound behind the end: a time, or "60dB" until the reverb has fallen by that.',
+        ),
+        click.option(
+            "--markers",
+            default="events",
+            show_default=True,
+            type=click.Choice(["events", "findings"]),
+            help="What is marked in the sound: noted events, or also what diagnose finds (with --report always).",
         ),
         click.option("--stems", type=_PATH, metavar="DIR", help="Also a WAV for each backend, bus and the reverb."),
         click.option("--midi", type=_PATH, metavar="FILE.mid", help="Also a MIDI file that lines up with the sound."),
@@ -134,6 +142,7 @@ def wanted_from(options: dict[str, Any]) -> Wanted:
         dawproject=options["dawproject"],
         rpp=options["rpp"],
         checksums=options["checksums"],
+        marks_findings=options["markers"] == "findings",
     )
 
 

@@ -34,6 +34,7 @@ Examples:
   sonify listen sim:incident --sound organ --record incident.jsonl.gz
   sonify listen statsd://127.0.0.1:8125 scrape+http://127.0.0.1:9464/metrics --device pulse
   sonify listen otlp://127.0.0.1:4318 --plain --duration 8h
+  sonify listen prometheus+http://127.0.0.1:9090 --surface auto --midi virtual
   sonify listen --config office.toml
 
 {SOURCE_HELP}
@@ -58,6 +59,7 @@ Several sources are heard side by side. Ctrl-C fades out and ends. `sonify devic
 @click.option("--record", type=click.Path(path_type=Path), help="FILE.jsonl[.gz] for the frames, as they were played.")
 @click.option("--midi", metavar="PORT", help="Play on a MIDI port too: a name, or part of it; virtual makes one.")
 @click.option("--midi-in", metavar="PORT", help="A controller that sonify midi learn has learned.")
+@click.option("--surface", metavar="NAME", help="A control surface, see sonify surface list; auto finds it.")
 @click.option("--plain", is_flag=True, help="A line of text a second; the default where nobody watches.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON a second.")
 @click.option("--metrics", metavar="HOST:PORT", help="Serve the engine's own health for Prometheus.")
@@ -77,6 +79,7 @@ def listen(
     record: Path | None,
     midi: str | None,
     midi_in: str | None,
+    surface: str | None,
     plain: bool,
     as_json: bool,
     metrics: str | None,
@@ -106,12 +109,15 @@ def listen(
         record=None if record is None else str(record),
         midi=midi,
         midi_in=midi_in,
+        surface=surface,
         metrics=metrics,
         seed=seed,
     )
     is_watched = not plain and not as_json and sys.stdout.isatty() and sys.stdin.isatty()
     duration_s = None if duration is None else _parsed("--duration", parse_duration_s, duration)
-    live = _make(given, duration_s, needs_card=not (is_watched or given.record or given.metrics))
+    live = _make(
+        given, duration_s, needs_card=not (is_watched or given.record or given.metrics or given.midi or given.surface)
+    )
     _compile(live)
     with _ending(live), _served(live, given.metrics), _beside_midi(live, given):
         live.start()
@@ -143,8 +149,6 @@ def _make(config: ListenConfig, duration_s: float | None, *, needs_card: bool) -
     """Check all that can be checked, and build the session."""
     if config.record is not None and not config.record.endswith((".jsonl", ".jsonl.gz")):
         raise UsageError(f"--record {config.record}: a recording is named FILE.jsonl or FILE.jsonl.gz")
-    if config.surface is not None:
-        raise UsageError("surface: not yet possible; leave it out")
     ahead_s = _parsed("--ahead", parse_duration_s, config.ahead or "100ms")
     if not _LEAST_AHEAD_S <= ahead_s <= _MOST_AHEAD_S:
         raise UsageError(f"--ahead {config.ahead}: must be from {_LEAST_AHEAD_S:g} to {_MOST_AHEAD_S:g} s")
@@ -236,7 +240,7 @@ def _served(live: Live, address: str | None) -> Iterator[None]:
 
 @contextmanager
 def _beside_midi(live: Live, config: ListenConfig) -> Iterator[None]:
-    """Play on a MIDI port too, and take what a controller sends; where a port is missing the rest goes on."""
+    """Play on a MIDI port too, and link controller and surface; where a port is missing the rest goes on."""
     with ExitStack() as open_ports:
         if config.midi_in is not None:
             from sonify.midi.learn import find_bindings
@@ -253,6 +257,12 @@ def _beside_midi(live: Live, config: ListenConfig) -> Iterator[None]:
             live.companion = played
             played.start()
             open_ports.callback(played.stop)
+        if config.surface is not None:
+            from sonify.runner.surface_link import SurfaceLink
+
+            surface = SurfaceLink(config.surface, live)
+            surface.start()
+            open_ports.callback(surface.stop)
         yield
 
 

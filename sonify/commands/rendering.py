@@ -66,7 +66,7 @@ class Rendering:
         self._mapper = Mapper(
             preset, layout.backends, learn_baseline(recording), num_batch_bands=layout.num_batch_bands
         )
-        self._findings = _find(recording, preset) if wanted.is_documented else []
+        self._findings = _find(recording, preset) if wanted.is_diagnosed else []
         self.tail_quanta = _tail_quanta(wanted.tail_s, preset)
         self._about = _about(recording, timeline, preset, self._findings)
         self._stems: dict[str, Path] = {}

@@ -11,10 +11,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from sonify.dsp.dither import dither_to_int16
 from sonify.errors import RenderError, UsageError
 from sonify.outputs.about import About
-from sonify.outputs.wave_file import WaveFile
+from sonify.outputs.wave_file import WaveFile, rounded_to_16, whole_numbers
 
 __all__ = ["DEPTHS", "FORMATS", "RATES_HZ", "AudioFile", "check_audio_path", "failure_text"]
 
@@ -190,15 +189,16 @@ class _Encoded:
 
     def __init__(self, path: Path, kind: str, rate_hz: int, num_channels: int, depth: str, dither: bool) -> None:
         options = _LOSSY.get(kind, {"subtype": DEPTHS[depth]})
-        self._rounds = kind not in _LOSSY and depth == "16" and dither
-        self._written = 0
+        self._depth = "" if kind in _LOSSY else depth
+        self._dither, self._written = dither, 0
         self._file = soundfile.SoundFile(path, "w", rate_hz, num_channels, format=kind, **options)
 
     def write(self, audio: NDArray[np.float32]) -> None:
-        data: NDArray[np.float32] | NDArray[np.int16] = audio
-        if self._rounds:
-            data = np.empty(audio.shape, np.int16)
-            dither_to_int16(np.ascontiguousarray(audio), self._written, data)
+        data: NDArray[np.float32] | NDArray[np.int16] | NDArray[np.int32] = audio
+        if self._depth == "16":
+            data = rounded_to_16(audio, self._written, self._dither)
+        elif self._depth == "24":
+            data = whole_numbers(audio, 24) << 8  # the library takes the upper bits
         self._file.write(data)
         self._written += len(audio)
 

@@ -13,12 +13,27 @@ from sonify.dsp.dither import dither_to_int16
 from sonify.outputs.about import About
 from sonify.outputs.wave_chunks import coding_history, describing_chunks, marker_chunks
 
-__all__ = ["WaveFile"]
+__all__ = ["WaveFile", "rounded_to_16", "whole_numbers"]
 
 _BITS = {"16": 16, "24": 24, "32f": 32}
 _LIMIT_BYTES = 2**32 - 2**16  # sizes in a WAV header have 32 bits; past this RF64 is needed
 _IN_DS64 = 0xFFFFFFFF
 _PCM, _FLOAT = 1, 3
+
+
+def whole_numbers(audio: NDArray[np.float32], bits: int) -> NDArray[np.int32]:
+    """Round audio in [−1, 1] to the nearest of `bits` bits; the same for all kinds of files."""
+    highest = float(2 ** (bits - 1) - 1)
+    return np.asarray(np.rint(np.clip(audio, -1.0, 1.0).astype(np.float64) * highest), dtype=np.int32)
+
+
+def rounded_to_16(audio: NDArray[np.float32], first_frame: int, dither: bool) -> NDArray[np.int16]:
+    """Round audio (frames, channels) that begins at `first_frame` to 16 bits, with triangular dither or without."""
+    if not dither:
+        return whole_numbers(audio, 16).astype(np.int16)
+    rounded = np.empty(audio.shape, np.int16)
+    dither_to_int16(np.ascontiguousarray(audio), first_frame, rounded)
+    return rounded
 
 
 class WaveFile:
@@ -97,16 +112,9 @@ class WaveFile:
         """Append audio, shape (frames, channels)."""
         data: NDArray[np.generic]
         if self._depth == "16":
-            rounded = np.empty(audio.shape, np.int16)
-            if self._dither:
-                dither_to_int16(np.ascontiguousarray(audio), self._written, rounded)
-            else:
-                rounded[:] = np.rint(np.clip(audio, -1.0, 1.0) * np.float32(32767.0))
-            data = rounded
+            data = rounded_to_16(audio, self._written, self._dither)
         elif self._depth == "24":
-            # libsndfile's scale, so that a FLAC holds the same numbers
-            whole = np.rint(np.clip(audio, -1.0, 1.0).astype(np.float64) * 8388607.0).astype("<i4")
-            data = whole.reshape(-1, 1).view(np.uint8)[:, :3]
+            data = whole_numbers(audio, 24).astype("<i4").reshape(-1, 1).view(np.uint8)[:, :3]
         else:
             data = audio.astype("<f4", copy=False)
         if data.any():

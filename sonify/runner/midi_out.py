@@ -22,6 +22,7 @@ from sonify.units import gain_from_db
 __all__ = ["MidiOut", "MidiStatus"]
 
 _MOST_BLOCKS = 50  # that wait to be translated: a second; of more the oldest are dropped
+_LATEST_S = 0.1  # of the clock; what would come later is left out
 _REFRESH_S = 10.0  # all programs and controllers are sent again, for whoever joined later
 _STATUS = {"note_off": 0x80, "note_on": 0x90, "control_change": 0xB0, "program_change": 0xC0}
 
@@ -126,7 +127,10 @@ class MidiOut:
                     number = event.number if event.kind == "control_change" else -1
                     self._settings[event.channel, number] = message
         if self._clock is not None:
-            timed += self._clock.messages(block.quantum, translator.now)
+            if self._timebase.at_s(block.quantum) < time.monotonic() - _LATEST_S:
+                self._clock.restart()  # sound that was caught up with: many ticks at once would be another tempo
+            else:
+                timed += self._clock.messages(block.quantum, translator.now)
         return [(message, self._at_s(quantum)) for quantum, message in sorted(timed, key=lambda pair: pair[0])]
 
     def _at_s(self, quantum: float) -> float:

@@ -80,7 +80,7 @@ def test_no_speech_engine_is_one_line_and_only_where_speech_is_asked_for(tmp_pat
     ("arguments", "problem"),
     [
         ((), "-o"),
-        (("-o", "legend.mp3"), "allowed: a name that ends in .wav or .flac"),
+        (("-o", "legend.aac"), "allowed: a name that ends in .wav"),
         (("-o", "legend.wav", "--sound", "code-life"), "code-live"),
         (("-o", "no/such/folder/legend.wav"), "does not exist"),
         (("-o", "legend.wav", "--captions", "vtt"), "srt"),

@@ -55,7 +55,7 @@ def test_wavinfo_reads_broadcast_fields_and_labels(tmp_path):
     assert bext.version == 2
     assert (bext.loudness_value, bext.max_true_peak, bext.max_momentary_loudness) == (-23.04, -1.53, -20.5)
     assert "gain=+3.25 dB" in bext.coding_history
-    cues = {cue: place for cue, place in info.cues.each_cue()}
+    cues = dict(info.cues.each_cue())
     assert list(cues.values()) == [12_000, 12_000, 36_000]
     assert [info.cues.label_and_note(cue)[0] for cue in cues] == [marker.text for marker in MARKERS]
     assert info.cues.range(next(iter(cues))) == 24_000
@@ -121,9 +121,7 @@ def test_more_markers_than_a_page_or_a_sheet_holds(tmp_path):
     for name in ("x.wav", "x.flac", "x.opus", "x.mp3"):
         path = tmp_path / name
         about = About("t", "d", "9", markers=markers)
-        with AudioFile(
-            path, sample_rate_hz=48_000, num_channels=2, depth="16", num_frames=48_000, about=about
-        ) as file:
+        with AudioFile(path, sample_rate_hz=48_000, num_channels=2, depth="16", num_frames=48_000, about=about) as file:
             file.write(np.full((48_000, 2), 0.1, np.float32))
         assert soundfile.read(path)[0].shape[0] >= 48_000
 

@@ -29,7 +29,7 @@ TUNED = SoundPreset(
 
 @pytest.fixture(scope="module", params=["", "rust"])
 def piece(request):
-    """Mapper, scored steps and length of an incident, by a preset with much EQ and compression, with a sidechain too."""
+    """Mapper, scored steps and length of an incident; a preset with much EQ and compression, also by sidechain."""
     preset = replace(TUNED, compressor=replace(TUNED.compressor, sidechain=request.param))
     recording = open_source("sim:incident", "auto", ()).read(None, None).on_bands(preset.bands.latency_bands)
     timeline = lay_out_for(preset, recording, recording.duration_s / LENGTH_S)
@@ -96,7 +96,7 @@ def test_a_loudness_is_met_under_the_ceiling(piece, tmp_path, target_lufs, rate_
 
 
 def test_silence_cannot_have_a_loudness(piece, tmp_path):
-    mapper, scores, num_quanta = piece
+    mapper, scores, _ = piece
     with pytest.raises(RenderError, match="--loudness"):
         deliver(Delivery(path=tmp_path / "x.wav", target_lufs=-14.0), mapper, iter([(scores[0][0], 10)]), 10)
     assert list(tmp_path.iterdir()) == []
