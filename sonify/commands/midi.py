@@ -24,7 +24,16 @@ _OPEN_TIMEOUT_S = 3.0
 _LOOK_S = 0.2
 
 
-@click.group()
+_EPILOG = """\b
+Examples:
+  sonify midi map
+  sonify midi ports
+  sonify midi learn --port nanoKONTROL2 trim mute
+  sonify listen sim:incident --midi virtual --midi-in nanoKONTROL2
+"""
+
+
+@click.group(epilog=_EPILOG)
 def midi() -> None:
     """MIDI: list ports, print what is played on them, learn a controller."""
 

@@ -66,6 +66,13 @@ class _Stopwatch:
 @click.option("--speed", help="Compress time by this factor, such as 60x.")
 @click.option("--since", help="Begin here; -1h is an hour before the source's end.")
 @click.option("--until", help="End here.")
+@click.option(
+    "--baseline",
+    default="learned",
+    show_default=True,
+    type=click.Choice(["learned", "none"]),
+    help="Normal rates, where the preset has none: learned from the recording, or none, as while listening.",
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Seed of all randomness.")
 @click.option("--neutral", is_flag=True, help="One backend at a time and no filters, for `sonify verify --neutral`.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1, 2), help="Same sound either way.")
@@ -80,6 +87,7 @@ def render(
     speed: str | None,
     since: str | None,
     until: str | None,
+    baseline: str,
     seed: int,
     neutral: bool,
     threads: int,
@@ -114,9 +122,11 @@ def render(
     recording = _give_voices(recording, preset, say)
     timeline = _lay_out(recording, preset, length_s, factor)
     say(_describe(recording, timeline))
-    for note in _notes(recording, preset):
+    for note in _notes(recording, preset, baseline):
         say(note)
-    _render(recording, timeline, preset, wanted, seed=seed, threads=threads, quiet=quiet, watch=watch)
+    _render(
+        recording, timeline, preset, wanted, baseline=baseline, seed=seed, threads=threads, quiet=quiet, watch=watch
+    )
     if timings:
         for name, lap_s in watch.laps:
             click.echo(f"  {name:<18}{lap_s:7.3f} s", err=True)
@@ -151,7 +161,7 @@ def _describe(recording: Recording, timeline: Timeline) -> str:
     )
 
 
-def _notes(recording: Recording, preset: SoundPreset) -> list[str]:
+def _notes(recording: Recording, preset: SoundPreset, baseline: str) -> list[str]:
     import numpy as np
 
     columns = {
@@ -168,7 +178,7 @@ def _notes(recording: Recording, preset: SoundPreset) -> list[str]:
     unmeasured = [name for name, column in columns.items() if not np.isfinite(column).any()]
     if unmeasured:
         notes.append(f"not measured, so not heard: {', '.join(unmeasured)}")
-    if preset.baseline is None and preset.level.baseline_depth > 0.0:
+    if baseline == "learned" and preset.baseline is None and preset.level.baseline_depth > 0.0:
         notes.append("baseline: the preset has none, so this recording's own median counts as normal")
     return notes
 
@@ -179,6 +189,7 @@ def _render(
     preset: SoundPreset,
     wanted: Wanted,
     *,
+    baseline: str,
     seed: int,
     threads: int,
     quiet: bool,
@@ -195,7 +206,9 @@ def _render(
     from sonify.outputs.staging import Staging
 
     watch.lap("load kernels")
-    rendering = Rendering(recording, timeline, preset, wanted, seed=seed, threads=threads)
+    rendering = Rendering(
+        recording, timeline, preset, wanted, learns_baseline=baseline == "learned", seed=seed, threads=threads
+    )
     watch.lap("set up")
     bar = _progress_bar(timeline.num_quanta + rendering.tail_quanta, hidden=quiet)
     try:

@@ -46,6 +46,8 @@ class Rendering:
         Through which.
     wanted : Wanted
         Which files.
+    learns_baseline : bool
+        Whether the recording's own median counts as normal, where the preset says nothing.
     seed, threads : int
         As usual.
     """
@@ -57,15 +59,15 @@ class Rendering:
         preset: SoundPreset,
         wanted: Wanted,
         *,
+        learns_baseline: bool,
         seed: int,
         threads: int,
     ) -> None:
         self._recording, self._timeline, self._preset, self._wanted = recording, timeline, preset, wanted
         self._seed, self._threads = seed, threads
         layout = recording.layout
-        self._mapper = Mapper(
-            preset, layout.backends, learn_baseline(recording), num_batch_bands=layout.num_batch_bands
-        )
+        baseline = learn_baseline(recording) if learns_baseline else None
+        self._mapper = Mapper(preset, layout.backends, baseline, num_batch_bands=layout.num_batch_bands)
         self._findings = _find(recording, preset) if wanted.is_diagnosed else []
         self.tail_quanta = _tail_quanta(wanted.tail_s, preset)
         self._about = _about(recording, timeline, preset, self._findings)
