@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,3 +165,27 @@ def assert_agrees(
             assert off_bands <= 1.0, (
                 f"p95 of {backend}: {p95_s:.4g} s, truly {true_p95_s:.4g} s ({off_bands:.2f} bands)"
             )
+
+
+def agrees_in_one_of(tries: int, measure: Callable[[Path], None], folder: Path) -> None:
+    """Measure against the truth, and again where it does not agree: on a busy machine a poll may come too late.
+
+    Parameters
+    ----------
+    tries : int
+        How often at most.
+    measure : callable
+        Raises AssertionError where it does not agree; told a fresh folder.
+    folder : Path
+        Where the folders are made.
+    """
+    for attempt in range(tries):
+        own = folder / f"try-{attempt}"
+        own.mkdir()
+        try:
+            measure(own)
+        except AssertionError:
+            if attempt == tries - 1:
+                raise
+        else:
+            return
