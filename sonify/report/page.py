@@ -36,7 +36,7 @@ __all__ = ["write_report"]
 Float32 = NDArray[np.float32]
 
 _SCRIPTS = ("data.js", "words.js", "colours.js", "player.js", "axes.js", "tracks.js", "sides.js", "texts.js", "page.js")
-_USUAL_BYTES = 500_000  # of a page without its sound
+_USUAL_BYTES = 500_000  # of a page without its sound: a guess, to begin to compress before the page is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +91,20 @@ def _page(path: Path, content: ReportContent, budget_bytes: int) -> str:
     with ThreadPoolExecutor(2, thread_name_prefix="report") as workers:
         drawing = workers.submit(draw_sound, content.audio, frequencies_hz)
         made = _Made(content, workers)
-        tried = made.plans(budget_bytes - _USUAL_BYTES)
-        plan = next(tried, None)
-        if plan is not None:
-            made.begin(plan)
+        guess = next(made.plans(budget_bytes - _USUAL_BYTES), None)
+        if guess is not None:
+            made.begin(guess)
         picture = drawing.result()
         pack = pack_panels(content, picture)
         facts, data = document(content, picture, pack), pack.text()
-        while plan is not None:
+        room_bytes = budget_bytes - len(_assembled(facts, data, {}))
+        for plan in made.plans(room_bytes):
             sounds = made.sounds(plan)
-            size = sum(embedded_bytes(len(one.data)) for one in sounds.all().values())
-            if size < budget_bytes:
-                text = _assembled(facts | _sound_facts(content, plan, sounds), data, sounds.all())
-                if len(text) <= budget_bytes:
-                    return text
-            plan = next(tried, None)
+            if sum(embedded_bytes(len(one.data)) for one in sounds.all().values()) > room_bytes:
+                continue
+            text = _assembled(facts | _sound_facts(content, plan, sounds), data, sounds.all())
+            if len(text) <= budget_bytes:
+                return text
     raise RenderError(
         f"{path}: {format_duration(length_s(content.audio))} of sound do not fit into a page of "
         f"{budget_bytes / 1e6:g} MB, not even at the lowest bitrate and without stems; "
@@ -120,17 +119,18 @@ class _Made:
         self._content = content
         self._workers = workers
         self._made: dict[tuple[str, float], Future[Compressed]] = {}
+        self._mixes = [content.audio]
+        if content.comparison is not None and content.comparison.audio is not None:
+            self._mixes.append(content.comparison.audio)
+        self._density = max(density(mix) for mix in self._mixes)
 
     def plans(self, room_bytes: int) -> Iterator[Plan]:
         """Plans that may fit."""
         content = self._content
-        other = content.comparison.audio if content.comparison else None
-        mixes = [content.audio] if other is None else [content.audio, other]
-        lengths_s = [length_s(mix) for mix in mixes]
-        dense = max(density(mix) for mix in mixes)
+        mix_s = sum(length_s(mix) for mix in self._mixes)
         stems_s = sum(length_s(stem) for stem in content.stems.values())
         examples_s = content.examples.captions[-1].end_s if content.examples else 0.0
-        return plans(sum(lengths_s), stems_s, examples_s, room_bytes, density=dense)
+        return plans(mix_s, stems_s, examples_s, room_bytes, density=self._density)
 
     def _once(self, name: str, level: float, blocks: Iterable[Float32], rate_hz: int, channels: int) -> None:
         if (name, level) not in self._made:

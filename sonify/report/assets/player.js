@@ -1,7 +1,7 @@
 // One clock: the audio element. Stems, where they are muted or soloed, play through Web Audio in step with it.
 
 const player = {
-  audio: new Audio(),
+  audio: byId("audio"),
   stems: facts.stems ? facts.stems.map((name, index) => ({ name, index, muted: false, solo: false, buffer: null })) : [],
   context: null,
   sources: [],
