@@ -226,7 +226,8 @@ class StatsdCounts:
             self.fold(now_s)
             self._forget()
             self._preset, self._names = choice.signals.name, StatsdNames(choice.signals)
-            self._say_once(f"signals: {choice.signals.name}")
+            rest = f"; nothing yet for {' '.join(choice.missing)}" if choice.missing else ""
+            self._say_once(f"signals: {choice.signals.name} (so far {' '.join(choice.found)}{rest})")
 
     def order_backends(self, names: set[str]) -> Sequence[str]:
         """Put backends in the order of the preset."""

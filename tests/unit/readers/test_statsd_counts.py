@@ -118,7 +118,9 @@ def test_the_preset_is_chosen_by_the_names_and_nothing_is_lost_until_then() -> N
     reader = Reader()
     frame = reader.frame(b"some.thing:1|c\ncode.live.requests:1|c|#backend:go,status:200")
     assert by_name(frame, "request_rate") == {"go": 1.0}
-    assert reader.counts.notices == ["signals: code-live"]
+    (notice,) = reader.counts.notices
+    assert notice.startswith("signals: code-live (so far ")
+    assert "; nothing yet for " in notice
     assert not reader.counts.unknown_names
     frame = reader.frame(b"code.live.request.duration:5|ms|#backend:rust")
     assert frame.layout.backends == ("go", "rust")
